@@ -1,0 +1,185 @@
+//! What `mana` costs while nothing is checkpointed: each MPI figure beside that of the same program linked to the MPI itself.
+//!
+//! ```text
+//!   round 1:  native  mana      round 2:  mana  native      round 3:  native  mana   ...
+//!              \_____/                     \_____/
+//!            one ratio per figure        one ratio per figure    ->  median (min .. max) of the ratios
+//! ```
+//!
+//! Two runs of a round follow each other at once, and who is first changes from round to round: a machine that gets slower or
+//! faster meanwhile shifts both. What counts is the ratio's median; its spread says how far to trust it.
+//!
+//! Usage: `cargo bench --bench overhead [-- MPI… [--rounds N] [--only PROGRAM]]`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use mana_suite::lock::one_job_at_a_time;
+use mana_suite::programs::{Toolchain, build_c};
+use mana_suite::{Install, JobSpec, Mpi, Result, install, mpi, places};
+
+/// A bench program: its file in benches/programs and its ranks. Two ranks at most: one for each core of a small machine.
+const PROGRAMS: [(&str, u32); 4] = [("local", 1), ("pingpong", 2), ("allreduce", 2), ("rate", 2)];
+
+/// Rounds where none are asked for.
+const ROUNDS: usize = 7;
+
+/// What the command line asks for.
+struct Options {
+    mpis: Vec<&'static Mpi>,
+    rounds: usize,
+    only: Option<String>,
+}
+
+/// Both times of a figure in one round, in nanoseconds.
+#[derive(Clone, Copy)]
+struct Pair {
+    native_ns: f64,
+    mana_ns: f64,
+}
+
+/// Figures in the order in which the program printed them.
+type Figures = Vec<(String, f64)>;
+
+fn main() -> ExitCode {
+    match options().and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("overhead: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options {
+        mpis: Vec::new(),
+        rounds: ROUNDS,
+        only: None,
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            // cargo adds it.
+            "--bench" => {}
+            "--rounds" => {
+                options.rounds = words.next().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS)
+            }
+            "--only" => options.only = words.next(),
+            name => options.mpis.push(Mpi::named(name)?),
+        }
+    }
+    if options.mpis.is_empty() {
+        options.mpis = mpi::ALL.to_vec();
+    }
+    Ok(options)
+}
+
+fn run(options: &Options) -> Result<()> {
+    let install = install()?;
+    let _turn = one_job_at_a_time()?;
+    for mpi in &options.mpis {
+        mpi.provision()?;
+        println!(
+            "\n{}: {} rounds, native and mana by turns",
+            mpi.name, options.rounds
+        );
+        println!(
+            "{:28} {:>12} {:>12} {:>10}   mana/native: median (min .. max)",
+            "figure", "native", "mana", "added"
+        );
+        let wanted = |program: &str| options.only.as_deref().is_none_or(|only| only == program);
+        for (program, ranks) in PROGRAMS.into_iter().filter(|(program, _)| wanted(program)) {
+            measure(mpi, &install, program, ranks, options.rounds)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs one program `rounds` times each way and prints a line per figure.
+fn measure(
+    mpi: &'static Mpi,
+    install: &Install,
+    program: &str,
+    ranks: u32,
+    rounds: usize,
+) -> Result<()> {
+    let source = places::workspace()
+        .join("benches/programs")
+        .join(program)
+        .with_extension("c");
+    let native = build_c(&source, Toolchain::Native(mpi))?;
+    let mana = build_c(&source, Toolchain::Mana(install))?;
+    let mut order = Vec::new();
+    let mut pairs: BTreeMap<String, Vec<Pair>> = BTreeMap::new();
+    for round in 0..rounds {
+        let (native_figures, mana_figures) = if round % 2 == 0 {
+            let native_figures = figures(mpi, ranks, &native)?;
+            (native_figures, figures(mpi, ranks, &mana)?)
+        } else {
+            let mana_figures = figures(mpi, ranks, &mana)?;
+            (figures(mpi, ranks, &native)?, mana_figures)
+        };
+        for ((name, native_ns), (_, mana_ns)) in native_figures.into_iter().zip(mana_figures) {
+            if round == 0 {
+                order.push(name.clone());
+            }
+            pairs
+                .entry(name)
+                .or_default()
+                .push(Pair { native_ns, mana_ns });
+        }
+    }
+    for name in order {
+        print_line(&name, &pairs[&name]);
+    }
+    Ok(())
+}
+
+fn figures(mpi: &'static Mpi, ranks: u32, executable: &Path) -> Result<Figures> {
+    let job = JobSpec::new(mpi, ranks, PathBuf::from(executable)).env("MANA_MPI", mpi.library());
+    let stdout = job.run()?.stdout;
+    let figure = |line: &str| {
+        let (name, ns) = line.split_once('\t')?;
+        Some((name.to_owned(), ns.parse().ok()?))
+    };
+    Ok(stdout.lines().filter_map(figure).collect())
+}
+
+fn print_line(name: &str, pairs: &[Pair]) {
+    let of = |value: fn(&Pair) -> f64| sorted(pairs.iter().map(value).collect());
+    let ratios = of(|pair| pair.mana_ns / pair.native_ns);
+    println!(
+        "{name:28} {:>12} {:>12} {:>10}   {:.3} ({:.3} .. {:.3})",
+        shown(middle(&of(|pair| pair.native_ns))),
+        shown(middle(&of(|pair| pair.mana_ns))),
+        shown(middle(&of(|pair| pair.mana_ns - pair.native_ns))),
+        middle(&ratios),
+        ratios[0],
+        ratios[ratios.len() - 1],
+    );
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn middle(sorted: &[f64]) -> f64 {
+    let half = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[half]
+    } else {
+        (sorted[half - 1] + sorted[half]) / 2.0
+    }
+}
+
+/// A time with its unit, three digits or so.
+fn shown(ns: f64) -> String {
+    match ns.abs() {
+        size if size < 1e3 => format!("{ns:.1} ns"),
+        size if size < 1e6 => format!("{:.2} us", ns / 1e3),
+        _ => format!("{:.2} ms", ns / 1e6),
+    }
+}

@@ -1,0 +1,2 @@
+//! mana (being written)
+fn main() {}

@@ -1,0 +1,21 @@
+//! A job in miniature: ranks that run small programs, an MPI that is as unhelpful as the standard allows, and
+//! the cut's own state machines in between, with every message of both kinds delayed at will.
+//!
+//! ```text
+//!   Program ──► Proc (one per rank) ──Rank──► Node ──up link──► Node ──► Root
+//!                 │   ▲                          ◄──down link──
+//!                 ▼   │ channel per (source, destination), in order
+//!               other Procs
+//! ```
+//!
+//! The MPI here synchronises in every collective and blocks in rendezvous sends: the worst a program may meet.
+//! What may happen next is a list of [`Event`]s; the model checker takes all of them in every order, the random
+//! tests one at a time. Judgement on the cut uses only what the job itself did (`Proc::started`, the channels),
+//! never what the machines say about it.
+mod control;
+mod job;
+mod proc;
+mod program;
+
+pub use job::{Event, Job, Reports, Setup, Variant};
+pub use program::{Op, Program};

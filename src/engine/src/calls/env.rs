@@ -1,0 +1,132 @@
+//! The environment: `MPI_Init` to `MPI_Finalize`, versions, names, time.
+
+use mana_drain::Start;
+use mana_table::constants as mpi;
+use mana_table::fns;
+
+use crate::args::Args;
+use crate::engine::{Life, native, state};
+use crate::error::{Call, EngineError, MpiError};
+use crate::publish;
+use crate::{cut, init, native_call, raise};
+
+/// What `mana` calls itself for `MPI_Get_library_version`.
+const LIBRARY_VERSION: &str = concat!("mana ", env!("CARGO_PKG_VERSION"), ", MPI 5.0 standard ABI");
+
+/// `MPI_Init(argc, argv)`: thread level single.
+pub fn init(_a: &mut Args<'_>) -> Call {
+    start(mpi::MPI_THREAD_SINGLE).map(|_| ())
+}
+
+/// `MPI_Init_thread(argc, argv, required, provided)`.
+pub fn init_thread(a: &mut Args<'_>) -> Call {
+    let provided = start(a.int(2))?;
+    a.set_int(3, i64::from(provided));
+    Ok(())
+}
+
+/// Initialises MPI and returns the thread level provided.
+fn start(required: i32) -> Result<i32, MpiError> {
+    match state().life {
+        Life::Before => {}
+        Life::Running => return Err(MpiError::new(mpi::MPI_ERR_OTHER, "MPI is initialised already")),
+        Life::Finalized => return Err(MpiError::new(mpi::MPI_ERR_OTHER, "MPI was finalised and cannot be initialised again")),
+    }
+    let failed = |error: EngineError| MpiError::new(mpi::MPI_ERR_OTHER, crate::entry::with_causes(&error));
+    let (world, provided) = init::start_native(required).map_err(failed)?;
+    init::join_world(world).map_err(failed)?;
+    {
+        let mut state = state();
+        state.life = Life::Running;
+        state.thread_level = provided;
+        state.init_thread_fs = crate::thread_fs();
+    }
+    init::start_agent(world).map_err(failed)?;
+    Ok(provided)
+}
+
+/// `MPI_Finalize`: a collective on the world; afterwards no checkpoint can be taken.
+pub fn finalize(a: &mut Args<'_>) -> Call {
+    let native = native()?;
+    let world = publish::world().ok_or_else(|| MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init"))?;
+    crate::attributes::delete_all_of_self()?;
+    cut::enter_collective(a, world, Start::Blocking)?;
+    cut::finish();
+    native_call::call(native, fns::MPI_FINALIZE, &[])?;
+    cut::shutdown();
+    state().life = Life::Finalized;
+    Ok(())
+}
+
+/// `MPI_Initialized(flag)`.
+pub fn initialized(a: &mut Args<'_>) -> Call {
+    let life = state().life;
+    a.set_flag(0, life != Life::Before);
+    Ok(())
+}
+
+/// `MPI_Finalized(flag)`.
+pub fn finalized(a: &mut Args<'_>) -> Call {
+    let life = state().life;
+    a.set_flag(0, life == Life::Finalized);
+    Ok(())
+}
+
+/// `MPI_Query_thread(provided)`.
+pub fn query_thread(a: &mut Args<'_>) -> Call {
+    let level = state().thread_level;
+    a.set_int(0, i64::from(level));
+    Ok(())
+}
+
+/// `MPI_Is_thread_main(flag)`.
+pub fn is_thread_main(a: &mut Args<'_>) -> Call {
+    let init_thread_fs = state().init_thread_fs;
+    a.set_flag(0, init_thread_fs == crate::thread_fs());
+    Ok(())
+}
+
+/// `MPI_Abort(comm, errorcode)`.
+pub fn abort(a: &mut Args<'_>) -> Call {
+    let (comm, code) = (a.raw(0), a.int(1));
+    eprintln!("mana: the program called MPI_Abort with code {code}");
+    raise::abort(comm, code)
+}
+
+/// `MPI_Get_version(version, subversion)`: of the interface that applications see.
+pub fn get_version(a: &mut Args<'_>) -> Call {
+    a.set_int(0, i64::from(mpi::MPI_VERSION));
+    a.set_int(1, i64::from(mpi::MPI_SUBVERSION));
+    Ok(())
+}
+
+/// `MPI_Get_library_version(version, resultlen)`: ours, and the one below once it is open.
+pub fn get_library_version(a: &mut Args<'_>) -> Call {
+    let text = match crate::engine::try_native() {
+        Some(native) => format!("{LIBRARY_VERSION}, over {}", native.version()),
+        None => LIBRARY_VERSION.to_string(),
+    };
+    let len = a.set_string(0, &text, mpi::MPI_MAX_LIBRARY_VERSION_STRING as usize);
+    a.set_int(1, len as i64);
+    Ok(())
+}
+
+/// `MPI_Get_processor_name(name, resultlen)`: the node's name.
+pub fn get_processor_name(a: &mut Args<'_>) -> Call {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let len = a.set_string(0, &name, mpi::MPI_MAX_PROCESSOR_NAME as usize);
+    a.set_int(1, len as i64);
+    Ok(())
+}
+
+/// `MPI_Pcontrol`: profiling control, without effect here as the standard allows (MPI-5.0 section 15.2.4).
+pub fn pcontrol(_a: &mut Args<'_>) -> Call {
+    Ok(())
+}
+
+/// `MPI_Get_address(location, address)`.
+pub fn get_address(a: &mut Args<'_>) -> Call {
+    let address = a.raw(0);
+    a.set_word(1, address);
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! Writing this rank's image at the cut, and committing the checkpoint on rank 0.
+//!
+//! ```text
+//!   rank 0            prepare: make ckpt-000003.partial/, say its number
+//!   every rank        write:   regions + metadata -> rank-00002.mana ; what was written -> rank-00002.written
+//!   rank 0            commit:  read the .written notes, MANIFEST, rename, prune
+//!   any failure       abandoned: the partial directory goes, the last good checkpoint stays, the job runs on
+//! ```
+//!
+//! # Safety
+//! Lower TLS live, on the leader's thread; every other thread of the upper half is parked, so its memory does not
+//! change while it is read.
+#![expect(unsafe_code, reason = "reads the upper half's memory as bytes; see # Safety above")]
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use mana_image::{MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, Store, WriteOptions, WriterInfo, Written};
+use mana_split::maps::{self, Backing, PageMap};
+use mana_split::signals::SignalAction;
+use mana_split::thread_image::ThreadImage;
+use mana_split::{SplitState, export_state, signals};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{State, settings, state, try_native};
+use crate::error::EngineError;
+use crate::{cut, init};
+
+/// Version of [`Metadata`]; a newer one is refused.
+pub const METADATA_VERSION: u32 = 1;
+
+/// What an image holds besides memory.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Metadata {
+    /// [`METADATA_VERSION`] of the writer.
+    pub version: u32,
+    /// MPI objects, requests, queues.
+    pub state: State,
+    /// The loader's and the hooks' state.
+    pub split: SplitState,
+    /// Signal dispositions of the upper half.
+    pub signals: Vec<SignalAction>,
+    /// Its threads.
+    pub threads: Vec<ThreadImage>,
+    /// `CLOCK_MONOTONIC` at the cut in nanoseconds, so that `MPI_Wtime` does not run backwards.
+    pub monotonic_ns: i64,
+}
+
+/// [`Metadata`] of state that is borrowed.
+#[derive(Serialize)]
+struct MetadataRef<'a> {
+    version: u32,
+    state: &'a State,
+    split: SplitState,
+    signals: Vec<SignalAction>,
+    threads: &'a [ThreadImage],
+    monotonic_ns: i64,
+}
+
+/// The checkpoint rank 0 is making.
+static PENDING: Mutex<Option<Pending>> = Mutex::new(None);
+
+fn pending() -> std::sync::MutexGuard<'static, Option<Pending>> {
+    PENDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Rank 0: makes the directory of the next checkpoint; returns its number.
+pub fn prepare() -> Result<u64, EngineError> {
+    let made = Store::create(&settings().directory, None)?.begin()?;
+    let number = made.number();
+    *pending() = Some(made);
+    Ok(number)
+}
+
+/// The directory the ranks write to.
+fn partial_directory(number: u64) -> PathBuf {
+    settings().directory.join(mana_image::partial_name(number))
+}
+
+/// Where a rank leaves word of what it wrote, until the commit.
+fn written_note(directory: &Path, rank: u32) -> PathBuf {
+    directory.join(format!("rank-{rank:05}.written"))
+}
+
+/// Writes this rank's image.
+pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
+    let world = init::world().ok_or_else(|| EngineError::Setting("a checkpoint before MPI_Init".into()))?;
+    let directory = partial_directory(number);
+    let options = WriteOptions { compression: settings().compression, ..WriteOptions::default() };
+    let mut writer = RankWriter::create(&directory, world.rank, options)?;
+
+    let regions = maps::upper_regions()?;
+    let page_map = PageMap::open()?;
+    let unreadable = unreadable_contents(&regions, &page_map)?;
+    let sources = regions
+        .iter()
+        .map(|region| source(region, &page_map, &unreadable))
+        .collect::<Result<Vec<_>, _>>()?;
+    writer.write_regions(sources)?;
+
+    let guard = state();
+    writer.write_metadata(&MetadataRef {
+        version: METADATA_VERSION,
+        state: &guard,
+        split: export_state()?,
+        signals: signals::export(),
+        threads,
+        monotonic_ns: crate::local::monotonic_ns(),
+    })?;
+    drop(guard);
+    let written = writer.finish(&info(world, threads.len())?)?;
+    leave_note(&directory, &written)
+}
+
+/// Tells rank 0 what was written.
+fn leave_note(directory: &Path, written: &Written) -> Result<(), EngineError> {
+    let path = written_note(directory, written.rank);
+    let bytes = rmp_serde::to_vec_named(written).map_err(|e| EngineError::State(e.to_string()))?;
+    fs::write(&path, bytes).map_err(|source| os(format!("writing {}", path.display()), source))
+}
+
+fn os(doing: String, source: std::io::Error) -> EngineError {
+    EngineError::Os { doing, source }
+}
+
+/// Who writes, for `mana show`.
+fn info(world: init::World, threads: usize) -> Result<WriterInfo, EngineError> {
+    let split = export_state()?;
+    let native = try_native();
+    Ok(WriterInfo {
+        rank: world.rank,
+        ranks: world.size,
+        epoch: cut::committed() + 1,
+        program: split.program.display().to_string(),
+        threads: threads as u32,
+        mpi: MpiIdentity {
+            name: native.map(|n| n.version().to_string()).unwrap_or_default(),
+            library: native.map(|n| n.path().display().to_string()).unwrap_or_default(),
+            abi: native.map(|n| n.family().to_string()).unwrap_or_default(),
+        },
+        phases: cut::phases(),
+        ..WriterInfo::here()
+    })
+}
+
+/// Pages of a region that is not readable, copied.
+struct Copied {
+    range: Range<usize>,
+    bytes: Vec<u8>,
+}
+
+/// The contents of pages that the program has made unreadable (a guarded heap, say): by way of /proc/self/mem, which
+/// does not mind.
+fn unreadable_contents(regions: &[maps::Region], page_map: &PageMap) -> Result<Vec<Copied>, EngineError> {
+    use std::os::unix::fs::FileExt;
+    let mut copied = Vec::new();
+    let memory = fs::File::open("/proc/self/mem").map_err(|e| os("opening /proc/self/mem".into(), e))?;
+    for region in regions.iter().filter(|region| region.prot & libc::PROT_READ == 0 && region.is_anonymous()) {
+        for range in page_map.resident(region)? {
+            let mut bytes = vec![0; range.len()];
+            memory
+                .read_exact_at(&mut bytes, range.start as u64)
+                .map_err(|e| os(format!("reading {:#x}-{:#x} of the program", range.start, range.end), e))?;
+            copied.push(Copied { range, bytes });
+        }
+    }
+    Ok(copied)
+}
+
+/// A region with the bytes to save.
+fn source<'a>(
+    region: &maps::Region,
+    page_map: &PageMap,
+    unreadable: &'a [Copied],
+) -> Result<RegionSource<'a>, EngineError> {
+    let mut runs = Vec::new();
+    if region.prot & libc::PROT_READ == 0 {
+        let inside = |copied: &&Copied| region.range().contains(&copied.range.start);
+        runs.extend(unreadable.iter().filter(inside).map(|copied| Run {
+            offset_bytes: (copied.range.start - region.start) as u64,
+            data: &copied.bytes,
+        }));
+    } else {
+        for range in page_map.resident(region)? {
+            // SAFETY: readable pages of the upper half, which is parked: nobody writes or unmaps them meanwhile.
+            let data = unsafe { std::slice::from_raw_parts(range.start as *const u8, range.len()) };
+            runs.push(Run { offset_bytes: (range.start - region.start) as u64, data });
+        }
+    }
+    Ok(RegionSource { region: described(region), runs })
+}
+
+/// A region as the image names it.
+fn described(region: &maps::Region) -> Region {
+    let anonymous = if matches!(region.backing, Backing::Anonymous(_)) { libc::MAP_ANONYMOUS } else { 0 };
+    let sharing = if region.shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
+    Region {
+        start: region.start as u64,
+        len_bytes: region.len_bytes as u64,
+        prot: region.prot as u32,
+        flags: (sharing | anonymous) as u32,
+        name: region.name().display().to_string(),
+    }
+}
+
+/// Rank 0: commits checkpoint `number`.
+pub fn commit(number: u64) -> Result<(), EngineError> {
+    let made = pending().take().filter(|made| made.number() == number);
+    let made = made.ok_or_else(|| EngineError::Setting(format!("checkpoint {number} was not prepared by this rank")))?;
+    let ranks = init::world().map_or(0, |world| world.size);
+    let written = (0..ranks).map(|rank| take_note(made.path(), rank)).collect::<Result<Vec<_>, _>>()?;
+    let store = Store::open(&settings().directory)?;
+    let checkpoint = store.commit(made, ranks, cut::committed() + 1, cut::phases(), written)?;
+    eprintln!("mana: checkpoint {} is written", checkpoint.path().display());
+    if let Err(error) = store.prune(settings().keep) {
+        tracing::warn!("old checkpoints could not be removed: {error}");
+    }
+    Ok(())
+}
+
+/// Reads and removes a rank's note.
+fn take_note(directory: &Path, rank: u32) -> Result<Written, EngineError> {
+    let path = written_note(directory, rank);
+    let bytes = fs::read(&path).map_err(|e| os(format!("reading {}", path.display()), e))?;
+    fs::remove_file(&path).map_err(|e| os(format!("removing {}", path.display()), e))?;
+    rmp_serde::from_slice(&bytes).map_err(|e| EngineError::State(e.to_string()))
+}
+
+/// There will be no checkpoint this time.
+pub fn abandoned(reason: &str) {
+    let made = pending().take();
+    if init::world().is_some_and(|world| world.rank == 0) {
+        eprintln!("mana: no checkpoint this time: {reason}. The program runs on; the last good checkpoint stays");
+    }
+    drop(made);
+}
+
+/// The job was asked to end once it was saved.
+pub fn end_job(number: u64) -> ! {
+    if init::world().is_some_and(|world| world.rank == 0) {
+        eprintln!("mana: checkpoint {number} is written and the job ends, as asked");
+    }
+    // SAFETY: ends the process at once, without exit handlers of either half: the program is to look killed.
+    unsafe { libc::_exit(0) }
+}

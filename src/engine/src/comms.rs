@@ -1,0 +1,287 @@
+//! Communicators in the engine: the descriptors that survive, and what each has below.
+//!
+//! ```text
+//!   upper handle -> Communicator (gid, groups, topology, name …)      saved
+//!                -> Below (native handle, clock)                       made anew by every lower half
+//!                -> publish::CommSlot (native, rank, sizes)            for the hot paths
+//! ```
+//!
+//! A new communicator is made in three steps: the native constructor is called; [`describe`] asks the native result
+//! who is in it; [`State::adopt_comm`] gives it its global id, a handle and a clock.
+
+use std::collections::BTreeMap;
+
+use mana_drain::ClockId;
+use mana_native::Native;
+use mana_record_replay::comm::{Communicator, Communicators};
+use mana_record_replay::gid::{Gid, child_gid};
+use mana_record_replay::group::{Group, WorldRank};
+use mana_record_replay::handle::CommHandle;
+use mana_record_replay::topology::Topology;
+use mana_table::constants as mpi;
+use mana_table::fns;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{State, native, state};
+use crate::error::MpiError;
+use crate::objects::Objects;
+use crate::publish::{self, CommSlot};
+use crate::raise::Reaction;
+use crate::{cut, native_call};
+
+/// What a communicator has in this lower half.
+#[derive(Debug, Clone, Copy)]
+struct Below {
+    native: u64,
+    clock: ClockId,
+}
+
+/// The communicators of this process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Comms {
+    set: Option<Communicators>,
+    /// Constructors called on each communicator over the whole run, for the children's global ids.
+    ordinals: BTreeMap<u64, u64>,
+    #[serde(skip)]
+    below: BTreeMap<u32, Below>,
+}
+
+/// The handle in an argument word.
+pub fn handle(word: u64) -> Result<CommHandle, MpiError> {
+    CommHandle::from_word(word).map_err(MpiError::from)
+}
+
+/// The drain's name for a global id.
+fn drain_gid(gid: Gid) -> mana_drain::Gid {
+    mana_drain::Gid(gid.0)
+}
+
+impl Comms {
+    /// The world and self of a process that just initialised MPI.
+    pub fn set_world(&mut self, rank: u32, size: u32) -> Result<(), MpiError> {
+        if self.set.is_none() {
+            self.set = Some(Communicators::new(WorldRank(rank), size)?);
+        }
+        Ok(())
+    }
+
+    /// All communicators, before MPI_Init an error.
+    pub fn set(&self) -> Result<&Communicators, MpiError> {
+        self.set.as_ref().ok_or_else(not_running)
+    }
+
+    /// All communicators, to change them.
+    pub fn set_mut(&mut self) -> Result<&mut Communicators, MpiError> {
+        self.set.as_mut().ok_or_else(not_running)
+    }
+
+    /// The communicator behind an argument word.
+    pub fn get(&self, word: u64) -> Result<&Communicator, MpiError> {
+        Ok(self.set()?.get(handle(word)?)?)
+    }
+
+    /// The communicator behind an argument word, to change it.
+    pub fn get_mut(&mut self, word: u64) -> Result<&mut Communicator, MpiError> {
+        Ok(self.set_mut()?.get_mut(handle(word)?)?)
+    }
+
+    /// The clock of a communicator.
+    pub fn clock(&self, word: u64) -> Result<ClockId, MpiError> {
+        let below = u32::try_from(word).ok().and_then(|word| self.below.get(&word));
+        below.map(|below| below.clock).ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", word))
+    }
+
+    /// The published slots of all communicators.
+    pub fn slots(&self) -> Vec<&'static CommSlot> {
+        self.below.keys().filter_map(|word| publish::comm(u64::from(*word))).collect()
+    }
+
+    /// What an error on a communicator leads to; `None` if there is no such communicator.
+    pub fn reaction(&self, word: u64, objects: &Objects) -> Option<Reaction> {
+        let errhandler = match self.get(word) {
+            Ok(comm) => comm.errhandler,
+            Err(_) if self.set.is_none() && word == mpi::MPI_COMM_SELF => return Some(Reaction::Fatal),
+            Err(_) => return None,
+        };
+        Some(objects.reaction(errhandler))
+    }
+
+    /// The number of this constructor call on a communicator, the same on all its members.
+    fn next_ordinal(&mut self, gid: Gid) -> u64 {
+        let ordinal = self.ordinals.entry(gid.0).or_default();
+        *ordinal += 1;
+        *ordinal
+    }
+
+    /// Connects a described communicator with its native handle: clock and published slot.
+    pub fn connect(&mut self, handle: CommHandle, native: u64) -> Result<(), MpiError> {
+        let comm = self.set()?.get(handle)?;
+        let clock = cut::register_clock(drain_gid(comm.gid), comm.member_count())?;
+        let gid = comm.gid;
+        let (rank, size, peers) = (comm.rank.0 as i32, comm.size() as i32, comm.peers().size() as i32);
+        self.below.insert(handle.word(), Below { native, clock });
+        publish::publish_comm(u64::from(handle.word()), native, gid, rank, size, peers);
+        Ok(())
+    }
+
+    /// Takes a communicator out of the tables; returns its native handle.
+    pub fn disconnect(&mut self, handle: CommHandle) -> Option<u64> {
+        publish::retire_comm(u64::from(handle.word()));
+        let below = self.below.remove(&handle.word())?;
+        cut::retire_clock(below.clock);
+        Some(below.native)
+    }
+}
+
+fn not_running() -> MpiError {
+    MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init or after MPI_Finalize")
+}
+
+/// Who is in a native communicator: its own side and, for an intercommunicator, the other, as world ranks.
+pub fn describe(native: &Native, comm: u64) -> Result<(Group, Option<Group>), MpiError> {
+    let mut is_inter = 0_u64;
+    native_call::call(native, fns::MPI_COMM_TEST_INTER, &[comm, native_call::out(&mut is_inter)])?;
+    let mut group = 0_u64;
+    native_call::call(native, fns::MPI_COMM_GROUP, &[comm, native_call::out(&mut group)])?;
+    let local = world_ranks(native, group)?;
+    if is_inter as i32 == 0 {
+        return Ok((local, None));
+    }
+    let mut group = 0_u64;
+    native_call::call(native, fns::MPI_COMM_REMOTE_GROUP, &[comm, native_call::out(&mut group)])?;
+    Ok((local, Some(world_ranks(native, group)?)))
+}
+
+/// The world ranks of a native group, which is freed.
+fn world_ranks(native: &Native, mut group: u64) -> Result<Group, MpiError> {
+    let world = publish::world().map_or(0, CommSlot::native);
+    let mut world_group = 0_u64;
+    native_call::call(native, fns::MPI_COMM_GROUP, &[world, native_call::out(&mut world_group)])?;
+    let mut size = 0_u64;
+    native_call::call(native, fns::MPI_GROUP_SIZE, &[group, native_call::out(&mut size)])?;
+    let len = size as u32 as usize;
+    let ranks: Vec<i32> = (0..len as i32).collect();
+    let mut world_ranks = vec![0_i32; len];
+    native_call::call(native, fns::MPI_GROUP_TRANSLATE_RANKS, &[
+        group,
+        len as u64,
+        ranks.as_ptr() as u64,
+        world_group,
+        world_ranks.as_mut_ptr() as u64,
+    ])?;
+    native_call::call(native, fns::MPI_GROUP_FREE, &[native_call::out(&mut group)])?;
+    native_call::call(native, fns::MPI_GROUP_FREE, &[native_call::out(&mut world_group)])?;
+    Ok(Group::from_world_ranks(world_ranks.into_iter().map(|rank| rank as u32).collect())?)
+}
+
+/// A native group of these world ranks; the caller frees it.
+pub fn native_group(native: &Native, group: &Group) -> Result<u64, MpiError> {
+    let world = publish::world().map_or(0, CommSlot::native);
+    let (mut world_group, mut result) = (0_u64, 0_u64);
+    native_call::call(native, fns::MPI_COMM_GROUP, &[world, native_call::out(&mut world_group)])?;
+    let ranks: Vec<i32> = group.iter().map(|rank| rank.0 as i32).collect();
+    native_call::call(native, fns::MPI_GROUP_INCL, &[
+        world_group,
+        ranks.len() as u64,
+        ranks.as_ptr() as u64,
+        native_call::out(&mut result),
+    ])?;
+    native_call::call(native, fns::MPI_GROUP_FREE, &[native_call::out(&mut world_group)])?;
+    Ok(result)
+}
+
+/// Frees a native group.
+pub fn free_native_group(native: &Native, mut group: u64) -> Result<(), MpiError> {
+    native_call::call(native, fns::MPI_GROUP_FREE, &[native_call::out(&mut group)])
+}
+
+/// Errors of a native communicator come back as codes; our own error handlers judge them.
+pub fn return_errors(native: &Native, comm: u64) -> Result<(), MpiError> {
+    let handler = native.predefined().errhandler(mpi::MPI_ERRORS_RETURN).map_or(0, |handler| handler.raw());
+    native_call::call(native, fns::MPI_COMM_SET_ERRHANDLER, &[comm, handler])
+}
+
+/// What a new communicator takes over from the one it was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inherit {
+    /// Error handler only.
+    Errhandler,
+    /// Error handler and topology (`MPI_Comm_dup`); attributes are copied by the caller.
+    Dup,
+}
+
+/// Adopts native communicator `comm` that a collective constructor on `parent` made: describes it and gives it a
+/// handle. The native null communicator gives `MPI_COMM_NULL`.
+pub fn adopt(parent: u64, comm: u64, inherit: Inherit) -> Result<u64, MpiError> {
+    let native = native()?;
+    let ordinal = {
+        let mut state = state();
+        let gid = state.comms.get(parent)?.gid;
+        state.comms.next_ordinal(gid)
+    };
+    if is_null(native, comm) {
+        return Ok(mpi::MPI_COMM_NULL);
+    }
+    return_errors(native, comm)?;
+    let (local, remote) = describe(native, comm)?;
+    let first = |group: &Group| group.iter().next().map_or(u32::MAX, |rank| rank.0);
+    let part = remote.as_ref().map_or(u32::MAX, first).min(first(&local));
+    let mut state = state();
+    let gid = child_gid(state.comms.get(parent)?.gid, ordinal, u64::from(part));
+    adopt_as(&mut state, parent, comm, gid, local, remote, inherit)
+}
+
+/// Whether a native communicator is the native `MPI_COMM_NULL`.
+pub fn is_null(native: &Native, comm: u64) -> bool {
+    native.predefined().comm(mpi::MPI_COMM_NULL).is_some_and(|null| null.raw() == comm)
+}
+
+/// Adopts a native communicator under global id `gid`.
+pub fn adopt_as(
+    state: &mut State,
+    parent: u64,
+    native: u64,
+    gid: Gid,
+    local: Group,
+    remote: Option<Group>,
+    inherit: Inherit,
+) -> Result<u64, MpiError> {
+    let process = state.comms.set()?.get(handle(mpi::MPI_COMM_WORLD)?)?.rank;
+    let mut comm = Communicator::intra(gid, local, WorldRank(process.0))?;
+    comm.remote = remote;
+    let from = state.comms.get(parent)?;
+    comm.errhandler = from.errhandler;
+    if inherit == Inherit::Dup {
+        comm.topology = from.topology.clone();
+        comm.info = from.info.clone();
+    }
+    state.objects.hold_errhandler(comm.errhandler)?;
+    let handle = state.comms.set_mut()?.insert(comm)?;
+    state.comms.connect(handle, native)?;
+    Ok(u64::from(handle.word()))
+}
+
+/// How many neighbours a rank has in its communicator's topology: (in, out).
+pub fn neighbor_counts(comm: &Communicator) -> (usize, usize) {
+    match &comm.topology {
+        Topology::None => (0, 0),
+        Topology::Cart(cart) => (2 * cart.dims().len(), 2 * cart.dims().len()),
+        Topology::Graph(graph) => {
+            let degree = graph.neighbours(comm.rank.0 as i32).map_or(0, <[i32]>::len);
+            (degree, degree)
+        }
+        Topology::DistGraph(graph) => (graph.source_ranks().len(), graph.destination_ranks().len()),
+    }
+}
+
+impl State {
+    /// How many neighbours this rank has in a communicator's topology: (in, out).
+    pub fn neighbor_counts(&self, comm: u32) -> (usize, usize) {
+        self.comms.get(u64::from(comm)).map_or((0, 0), neighbor_counts)
+    }
+}
+
+/// Completes an `MPI_Comm_idup`: the native handle is valid now.
+pub fn finish_idup(_handle: u64) -> Result<(), MpiError> {
+    Ok(())
+}

@@ -1,0 +1,505 @@
+//! The engine's side of the consistent cut: gates before collectives, parking, draining, and the agent's view of it.
+//!
+//! ```text
+//!   threads of the application            CUT (lock)                        agent thread
+//!   enter_collective --may_start?-->  mana_drain::Rank  <--on_broadcast--  Intent, Targets, Stop, Write, Committed
+//!   safe_point: Stop? -> park  ---->  parked threads    --report-------->  up the tree
+//!       leader: drain, write image                      <--stop_threads--  signal those still running
+//! ```
+//!
+//! In normal running a safe point is one load of [`PENDING`].
+//!
+//! The *leader* is the thread that initialised MPI (with `MPI_THREAD_FUNNELED` no other may call it); where that
+//! thread is gone, the parked thread with the lowest id. It drains and writes; the others sleep.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use mana_agent::{Agent, RankPort};
+use mana_drain::{Activity, Broadcast, ClockId, Phase, Rank, Report, Start, Verdict};
+use mana_native::Native;
+use mana_split::frame::CrossFrame;
+use mana_split::park::{self, Interrupted};
+use mana_split::thread::ThreadBlock;
+use mana_split::thread_image::{ThreadImage, capture_cross};
+use mana_table::constants as mpi;
+
+use crate::args::Args;
+use crate::engine::{native, state};
+use crate::error::{Call, MpiError};
+use crate::p2p::{self, COUNTERS};
+use crate::publish::CommSlot;
+use crate::request::{Kind, Progress};
+use crate::{checkpoint, wait};
+
+/// Whether a checkpoint is coming up.
+static PENDING: AtomicBool = AtomicBool::new(false);
+/// Checkpoints committed since the start or restart.
+static COMMITTED: AtomicU64 = AtomicU64::new(0);
+/// Attempts that ended, well or not.
+static ENDED: AtomicU64 = AtomicU64::new(0);
+static CUT: Mutex<Option<Cut>> = Mutex::new(None);
+static CHANGED: Condvar = Condvar::new();
+static AGENT: Mutex<Option<Agent>> = Mutex::new(None);
+
+/// What the lock guards.
+struct Cut {
+    rank: Rank,
+    /// Parked threads and how each goes on after a restart.
+    parked: BTreeMap<i32, ThreadImage>,
+    /// Sends and collectives not complete, counted once all threads are parked.
+    pending: Option<u64>,
+    /// Number of the checkpoint to write.
+    number: u64,
+    /// Whether the image of this attempt is written or failed.
+    written: bool,
+    /// When the phases began.
+    times: Times,
+}
+
+/// When the phases of an attempt began.
+#[derive(Default)]
+struct Times {
+    intent: Option<Instant>,
+    stop: Option<Instant>,
+    write: Option<Instant>,
+}
+
+impl Times {
+    /// The phases that are over, with their durations.
+    fn phases(&self) -> Vec<mana_image::Phase> {
+        let span = |name: &str, from: Option<Instant>, to: Option<Instant>| {
+            let wall = to?.checked_duration_since(from?)?;
+            Some(mana_image::Phase::new(name, wall.as_nanos() as u64))
+        };
+        [span("converge", self.intent, self.stop), span("stop and drain", self.stop, self.write)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+/// Locks the cut.
+fn cut() -> CutGuard {
+    CutGuard(CUT.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+struct CutGuard(MutexGuard<'static, Option<Cut>>);
+
+impl CutGuard {
+    /// The cut, once MPI is initialised.
+    fn get(&mut self) -> Option<&mut Cut> {
+        self.0.as_mut()
+    }
+
+    fn phase(&self) -> Phase {
+        self.0.as_ref().map_or(Phase::Idle, |cut| cut.rank.phase())
+    }
+
+    /// Waits until something about the cut has changed.
+    fn wait(self) -> Self {
+        Self(CHANGED.wait(self.0).unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Whether a checkpoint is coming up.
+#[inline]
+pub fn pending() -> bool {
+    PENDING.load(Ordering::Relaxed)
+}
+
+/// Checkpoints committed since the start or restart of this process.
+pub fn committed() -> u64 {
+    COMMITTED.load(Ordering::Acquire)
+}
+
+/// Begins to take part: called when MPI is initialised, before the agent starts.
+pub fn begin(world_rank: u32) {
+    *CUT.lock().unwrap_or_else(PoisonError::into_inner) =
+        Some(Cut { rank: Rank::new(world_rank), parked: BTreeMap::new(), pending: None, number: 0, written: false, times: Times::default() });
+}
+
+/// The port through which the agent talks to this rank.
+pub fn port() -> Arc<dyn RankPort> {
+    Arc::new(Port)
+}
+
+/// The agent is running.
+pub fn set_agent(agent: Agent) {
+    *agent_slot() = Some(agent);
+}
+
+fn agent_slot() -> MutexGuard<'static, Option<Agent>> {
+    AGENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wake_agent() {
+    if let Some(agent) = agent_slot().as_ref() {
+        agent.wake();
+    }
+}
+
+/// This rank enters the native `MPI_Finalize`: from here on there is nothing to save.
+pub fn finish() {
+    if let Some(cut) = cut().get() {
+        cut.rank.finish();
+    }
+    wake_agent();
+}
+
+/// The agent leaves its tree, after `MPI_Finalize`.
+pub fn shutdown() {
+    let agent = agent_slot().take();
+    if let Some(agent) = agent {
+        agent.shutdown();
+    }
+    PENDING.store(false, Ordering::Relaxed);
+}
+
+/// A checkpoint that was asked for.
+pub struct Requested {
+    ended_before: u64,
+    committed_before: u64,
+}
+
+impl Requested {
+    /// Whether an attempt has ended since.
+    pub fn is_over(&self) -> bool {
+        ENDED.load(Ordering::Acquire) > self.ended_before
+    }
+
+    /// Whether a checkpoint was committed since.
+    pub fn succeeded(&self) -> bool {
+        committed() > self.committed_before
+    }
+}
+
+/// Asks for a checkpoint of the job; `None` while MPI is not running.
+pub fn request() -> Option<Requested> {
+    let requested = Requested { ended_before: ENDED.load(Ordering::Acquire), committed_before: committed() };
+    agent_slot().as_ref()?.request_checkpoint(false);
+    Some(requested)
+}
+
+/// How long the phases of the attempt took so far.
+pub fn phases() -> Vec<mana_image::Phase> {
+    cut().get().map(|cut| cut.times.phases()).unwrap_or_default()
+}
+
+/// Gives a communicator its clock.
+pub fn register_clock(gid: mana_drain::Gid, size: u32) -> Result<ClockId, MpiError> {
+    match cut().get() {
+        Some(cut) => cut.rank.register(gid, size).map_err(|e| MpiError::new(mpi::MPI_ERR_INTERN, e.to_string())),
+        None => Err(MpiError::new(mpi::MPI_ERR_INTERN, "a communicator was made before MPI_Init")),
+    }
+}
+
+/// A communicator was freed here.
+pub fn retire_clock(clock: ClockId) {
+    if let Some(cut) = cut().get() {
+        cut.rank.retire(clock);
+    }
+}
+
+/// Passes the gate before a collective on `comm` and counts it. While a checkpoint is coming up this may hold the
+/// thread, and is a safe point then; the caller must not have done anything yet that the application can see.
+pub fn enter_collective(a: &mut Args<'_>, comm: &CommSlot, start: Start) -> Call {
+    let clock = state().comms.clock(u64::from(comm.handle()))?;
+    enter_clock(a, clock, comm, start)
+}
+
+/// Passes the gate of `clock`; `comm` is where messages may arrive meanwhile.
+pub fn enter_clock(a: &mut Args<'_>, clock: ClockId, comm: &CommSlot, start: Start) -> Call {
+    let mut patience = wait::Patience::new();
+    loop {
+        let changed = {
+            let mut guard = cut();
+            let Some(cut) = guard.get() else {
+                return Err(MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init or after MPI_Finalize"));
+            };
+            let verdict = cut.rank.may_start(clock, start);
+            let changed = cut.rank.take_changed();
+            if verdict == Verdict::Enter {
+                drop(guard);
+                if changed {
+                    wake_agent();
+                }
+                return Ok(());
+            }
+            changed
+        };
+        if changed {
+            wake_agent();
+        }
+        // A held rank keeps the library moving: others may wait for the rest of a message that it is sending.
+        p2p::probe(mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, u64::from(comm.handle()))?;
+        patience.pause(a);
+    }
+}
+
+/// A safe point in a call: parks the thread if every thread is to stop.
+#[inline]
+pub fn safe_point(frame: &mut CrossFrame) {
+    if pending() {
+        stop_here(|| capture_cross(frame));
+    }
+}
+
+/// The checkpoint signal took a thread in upper-half code.
+pub fn interrupted(interrupted: &Interrupted) {
+    stop_here(|| interrupted.capture());
+}
+
+/// Parks the calling thread while all are to stop; returns at once in other phases.
+fn stop_here(capture: impl FnOnce() -> mana_split::Result<ThreadImage>) {
+    if !matches!(cut().phase(), Phase::Stop | Phase::Write) {
+        return;
+    }
+    let image = match capture() {
+        Ok(image) => image,
+        // Upper code runs on top of this call: the thread goes on and parks when that has returned.
+        Err(mana_split::Error::InCallback { .. }) => return,
+        Err(error) => return fail(&format!("a thread cannot be described: {error}")),
+    };
+    let tid = rustix::thread::gettid().as_raw_nonzero().get();
+    if let Some(cut) = cut().get() {
+        cut.parked.insert(tid, image);
+    }
+    wake_agent();
+    CHANGED.notify_all();
+    while matches!(cut().phase(), Phase::Stop | Phase::Write) {
+        if is_leader(tid) {
+            lead();
+        } else {
+            sleep_while_stopped();
+        }
+    }
+    if let Some(cut) = cut().get() {
+        cut.parked.remove(&tid);
+    }
+}
+
+/// Whether the parked thread `tid` is the one to drain and write.
+fn is_leader(tid: i32) -> bool {
+    let init_thread_fs = state().init_thread_fs;
+    let mut guard = cut();
+    let Some(cut) = guard.get() else { return false };
+    match cut.parked.iter().find(|(_, image)| image.upper_fs == init_thread_fs) {
+        Some(init) => *init.0 == tid,
+        None => !init_thread_lives(init_thread_fs) && cut.parked.keys().next() == Some(&tid),
+    }
+}
+
+/// Whether the thread that initialised MPI still runs.
+fn init_thread_lives(init_thread_fs: u64) -> bool {
+    let mut blocks = ThreadBlock::all().filter(|block| block.upper_fs() == init_thread_fs);
+    park::upper_threads().is_ok_and(|threads| blocks.any(|block| threads.contains(&block.tid())))
+}
+
+/// Sleeps until the phase ends or another thread parks or goes.
+fn sleep_while_stopped() {
+    let guard = cut();
+    if matches!(guard.phase(), Phase::Stop | Phase::Write) {
+        drop(guard.wait());
+    }
+}
+
+/// One step of the leader: drains while stopping, writes at the cut.
+fn lead() {
+    let (phase, written, number) = {
+        let mut guard = cut();
+        let phase = guard.phase();
+        let Some(cut) = guard.get() else { return };
+        (phase, cut.written, cut.number)
+    };
+    match phase {
+        Phase::Stop => match drain_step() {
+            Ok(true) => wake_agent(),
+            Ok(false) => std::thread::yield_now(),
+            Err(error) => fail(&format!("draining messages: {error}")),
+        },
+        Phase::Write if !written => write_image(number),
+        Phase::Write => {
+            let guard = cut();
+            if guard.phase() == Phase::Write {
+                drop(guard.wait());
+            }
+        }
+        Phase::Idle | Phase::Converge => {}
+    }
+}
+
+/// This rank cannot take part in the attempt.
+fn fail(reason: &str) {
+    if let Some(cut) = cut().get() {
+        cut.written = true;
+        cut.rank.fail(reason.to_string());
+    }
+    wake_agent();
+}
+
+/// Writes this rank's image and reports how it went.
+fn write_image(number: u64) {
+    let threads: Vec<ThreadImage> = match cut().get() {
+        Some(cut) => cut.parked.values().cloned().collect(),
+        None => return,
+    };
+    match checkpoint::write(number, &threads) {
+        Ok(()) => {
+            if let Some(cut) = cut().get() {
+                cut.written = true;
+                cut.rank.wrote();
+            }
+            wake_agent();
+        }
+        Err(error) => fail(&crate::entry::with_causes(&error)),
+    }
+}
+
+/// Whether every upper thread is parked, as far as one can tell without stopping threads from being made.
+fn all_parked(cut: &Cut) -> bool {
+    park::upper_threads().is_ok_and(|threads| threads.iter().all(|tid| cut.parked.contains_key(tid)))
+}
+
+/// Receives what has arrived and tests what is pending. `true` when that changed what this rank reports.
+fn drain_step() -> Result<bool, MpiError> {
+    let Ok(native) = native() else { return Ok(set_pending(0)) };
+    let received_before = COUNTERS.received.load(Ordering::Relaxed);
+    let parked = cut().get().is_some_and(|cut| all_parked(cut));
+    let comms = state().comms.slots();
+    for comm in comms {
+        p2p::drain_comm(native, comm)?;
+    }
+    let mut changed = false;
+    if parked {
+        store_matched(native)?;
+        changed = set_pending(test_active()?);
+    }
+    Ok(changed || COUNTERS.received.load(Ordering::Relaxed) != received_before)
+}
+
+/// Publishes how many operations are not complete.
+fn set_pending(pending: u64) -> bool {
+    match cut().get() {
+        Some(cut) => cut.pending.replace(pending) != Some(pending),
+        None => false,
+    }
+}
+
+/// Tests every active request; returns how many sends and collectives are still not complete.
+fn test_active() -> Result<u64, MpiError> {
+    let active: Vec<_> = state()
+        .requests
+        .iter()
+        .filter(|(_, request)| request.progress == Progress::Active && request.native.is_some())
+        .map(|(id, request)| (id, matches!(request.kind, Kind::Receive(_))))
+        .collect();
+    let mut pending = 0;
+    for (id, is_receive) in active {
+        pending += u64::from(!p2p::poll(id)? && !is_receive);
+    }
+    Ok(pending)
+}
+
+/// Receives messages that are out of matching into memory that the image holds.
+fn store_matched(native: &Native) -> Result<(), MpiError> {
+    let held: Vec<_> =
+        state().messages.iter().filter(|(_, m)| m.bytes.is_none()).map(|(id, m)| (id, m.native, m.completion)).collect();
+    for (id, message, completion) in held {
+        let bytes = p2p::receive_packed(native, message, &completion)?;
+        if let Some(matched) = state().messages.get_mut(id) {
+            matched.bytes = Some(bytes);
+            matched.native = 0;
+        }
+    }
+    Ok(())
+}
+
+/// The agent's view of this rank.
+struct Port;
+
+impl RankPort for Port {
+    fn on_broadcast(&self, broadcast: &Broadcast) {
+        let mut guard = cut();
+        let Some(cut) = guard.get() else { return };
+        cut.rank.on_broadcast(broadcast);
+        match broadcast {
+            Broadcast::Intent { .. } => {
+                cut.written = false;
+                cut.pending = None;
+                cut.times = Times { intent: Some(Instant::now()), ..Times::default() };
+                PENDING.store(true, Ordering::Relaxed);
+            }
+            Broadcast::Write { number, .. } => {
+                cut.number = *number;
+                cut.times.write = Some(Instant::now());
+            }
+            Broadcast::Committed { number, kill, .. } => finish_attempt(*number, *kill),
+            Broadcast::Aborted { reason, .. } => {
+                PENDING.store(false, Ordering::Relaxed);
+                checkpoint::abandoned(reason);
+                ENDED.fetch_add(1, Ordering::Release);
+            }
+            Broadcast::Stop { .. } => cut.times.stop = Some(Instant::now()),
+            Broadcast::Targets { .. } => {}
+        }
+        drop(guard);
+        CHANGED.notify_all();
+    }
+
+    fn report(&self) -> Report {
+        let mut guard = cut();
+        let Some(cut) = guard.get() else { return Report::default() };
+        let activity = if cut.rank.phase() >= Phase::Stop { activity(cut) } else { Activity::default() };
+        cut.rank.report(&activity)
+    }
+
+    fn stop_threads(&self) -> bool {
+        // Parked threads look again who of them leads: the one that did may have been replaced, or have ended.
+        CHANGED.notify_all();
+        if cut().get().is_some_and(|cut| all_parked(cut)) {
+            return true;
+        }
+        if let Err(error) = park::signal_upper_threads() {
+            tracing::warn!("cannot signal the program's threads: {error}");
+        }
+        false
+    }
+
+    fn prepare(&self) -> Result<u64, String> {
+        checkpoint::prepare().map_err(|error| crate::entry::with_causes(&error))
+    }
+
+    fn refused(&self, reason: &str) {
+        eprintln!("mana: no checkpoint: {reason}");
+        ENDED.fetch_add(1, Ordering::Release);
+    }
+
+    fn commit(&self, number: u64) -> Result<(), String> {
+        checkpoint::commit(number).map_err(|error| crate::entry::with_causes(&error))
+    }
+}
+
+/// What this rank has done, for a report; a rank is parked only once its leader has looked at everything pending.
+fn activity(cut: &Cut) -> Activity {
+    let all = cut.pending.is_some() && all_parked(cut);
+    Activity {
+        threads_parked: u32::from(all),
+        threads_total: 1,
+        sent: COUNTERS.sent.load(Ordering::Acquire),
+        received: COUNTERS.received.load(Ordering::Acquire),
+        pending: cut.pending.unwrap_or(1),
+    }
+}
+
+/// A checkpoint is whole.
+fn finish_attempt(number: u64, kill: bool) {
+    COMMITTED.fetch_add(1, Ordering::Release);
+    PENDING.store(false, Ordering::Relaxed);
+    ENDED.fetch_add(1, Ordering::Release);
+    if kill {
+        checkpoint::end_job(number);
+    }
+}

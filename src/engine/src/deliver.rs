@@ -1,0 +1,64 @@
+//! Moving message bytes between a packed form (type map order, no gaps) and the application's buffers, without the
+//! native library: a drained message may be delivered under another MPI than it came over.
+//!
+//! # Safety
+//! Lower TLS live. Buffer addresses and types come from the application's call: they describe memory it lets MPI
+//! write to (receives) or read (sends) until the call, or the request, is complete.
+#![expect(unsafe_code, reason = "copies between message bytes and application buffers")]
+
+use mana_record_replay::handle::DatatypeHandle;
+use mana_record_replay::message::DrainedMessage;
+use mana_table::constants as mpi;
+
+use crate::args::{application_bytes, write_application_bytes};
+use crate::engine::state;
+use crate::error::MpiError;
+use crate::request::ReceiveArgs;
+use crate::status::Completion;
+
+/// Puts a drained message where a receive wants it.
+pub fn deliver(message: &DrainedMessage, args: &ReceiveArgs) -> Result<Completion, MpiError> {
+    let mut completion = Completion::message(message.source, message.tag, message.bytes.len() as i64);
+    let mut rest = message.bytes.as_slice();
+    for_each_run(args.datatype, args.count, |offset, len| {
+        let take = len.min(rest.len());
+        let (now, later) = rest.split_at(take);
+        // SAFETY: the run lies in the buffer that the receive describes.
+        unsafe { write_application_bytes(args.buffer.wrapping_add_signed(offset), now) };
+        rest = later;
+        !rest.is_empty()
+    })?;
+    if !rest.is_empty() {
+        completion.error = mpi::MPI_ERR_TRUNCATE;
+        completion.count_bytes -= rest.len() as i64;
+    }
+    Ok(completion)
+}
+
+/// Packs a buffer; returns the bytes (in words, for alignment) and their number.
+pub fn pack(buffer: u64, count: i64, datatype: u64, _comm: u64) -> Result<(Vec<u64>, usize), MpiError> {
+    let mut bytes = Vec::new();
+    for_each_run(datatype, count, |offset, len| {
+        // SAFETY: the run lies in the buffer that the send describes.
+        bytes.extend_from_slice(unsafe { application_bytes(buffer.wrapping_add_signed(offset), len) });
+        true
+    })?;
+    let len = bytes.len();
+    bytes.resize(len.next_multiple_of(8), 0);
+    let words = bytes.chunks_exact(8).map(|c| u64::from_ne_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]));
+    Ok((words.collect(), len))
+}
+
+/// Calls `visit(offset, len_bytes)` for every contiguous run of `count` elements in type map order, until it says
+/// `false`.
+pub fn for_each_run(datatype: u64, count: i64, mut visit: impl FnMut(i64, usize) -> bool) -> Result<(), MpiError> {
+    let handle = DatatypeHandle::from_word(datatype)?;
+    let state = state();
+    let layout = state.objects.datatypes.layout(handle)?;
+    for run in layout.runs(count) {
+        if !visit(run.offset, run.length as usize) {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Where every call that crosses arrives: finds the function, runs it, raises its error, and is a safe point on both
+//! sides.
+//!
+//! ```text
+//!   crossing entry -> enter(frame) -> safe point -> HANDLERS[slot](args) -> Ok: 0 | Err: error handler -> safe point
+//! ```
+//!
+//! # Safety
+//! Runs with the lower TLS live on the upper stack. No unwinding can leave it: panics abort.
+#![expect(unsafe_code, reason = "the handler's type is an unsafe extern fn, called by the crossing's assembly")]
+
+use mana_split::crossing::Handler;
+use mana_split::frame::CrossFrame;
+use mana_table::{FUNCTIONS, FnId, Function, Policy, SLOT_COUNT};
+
+use crate::args::Args;
+use crate::error::{Call, MpiError};
+use crate::generated::dispatch::SERVERS;
+use crate::{cut, forward, raise};
+
+/// A function of the engine that serves calls.
+pub type Server = fn(&mut Args<'_>) -> Call;
+
+/// Rows by slot.
+static ROWS: [Option<&'static Function>; SLOT_COUNT] = rows();
+
+const fn rows() -> [Option<&'static Function>; SLOT_COUNT] {
+    let mut by_slot = [None; SLOT_COUNT];
+    let mut at = 0;
+    while at < FUNCTIONS.len() {
+        by_slot[FUNCTIONS[at].id.0 as usize] = Some(&FUNCTIONS[at]);
+        at += 1;
+    }
+    by_slot
+}
+
+/// The crossing's handlers, one per slot: all the same, since the frame says which function was called.
+pub static HANDLERS: [Handler; SLOT_COUNT] = [enter; SLOT_COUNT];
+
+/// The row of function `id`.
+pub fn row(id: FnId) -> Option<&'static Function> {
+    ROWS.get(usize::from(id.0)).copied().flatten()
+}
+
+/// Serves one call.
+unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
+    let slot = usize::from(frame.slot());
+    let Some(row) = ROWS[slot] else { return mana_table::constants::MPI_ERR_UNSUPPORTED_OPERATION as u64 };
+    cut::safe_point(frame);
+    let result = serve(frame, row) as u64;
+    if cut::pending() {
+        // From here on the call has happened: a restart returns its result.
+        frame.complete(result);
+        cut::safe_point(frame);
+    }
+    result
+}
+
+/// Runs the function that `row` describes and returns its error code.
+fn serve(frame: &mut CrossFrame, row: &'static Function) -> i32 {
+    let mut args = Args::new(frame, row);
+    let outcome = match row.policy {
+        Policy::Unsupported(reason) => Err(MpiError::unsupported(row.name, reason)),
+        Policy::Collective => forward::collective(&mut args),
+        Policy::Icollective => forward::icollective(&mut args),
+        Policy::Local | Policy::Engine | Policy::Stub => match SERVERS[usize::from(row.id.0)] {
+            Some(server) => server(&mut args),
+            None => Err(MpiError::unsupported(row.name, "the engine has no function for it")),
+        },
+    };
+    match outcome {
+        Ok(()) => args.result(),
+        Err(error) => raise::raise(&args, &error),
+    }
+}

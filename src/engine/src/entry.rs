@@ -1,0 +1,46 @@
+//! What the command line calls: run a program, restart a checkpoint, ask a running job for one.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::Path;
+
+use mana_split::loader::{self, Program};
+
+use crate::error::EngineError;
+use crate::{init, process, restart as restarting};
+
+/// Runs a program in this process' upper half. Returns only when that fails.
+pub fn run(path: &Path, args: Vec<OsString>, env: Vec<OsString>) -> Result<std::convert::Infallible, EngineError> {
+    process::prepare()?;
+    let loaded = loader::load(&Program { path: path.to_path_buf(), args, env })?;
+    loaded.start()
+}
+
+/// Takes over the job whose checkpoint is at `path`. Returns only when that fails.
+pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
+    restarting::restart(path)
+}
+
+/// Asks the job that writes to `directory` for a checkpoint and waits until it is there or was given up.
+pub fn checkpoint(
+    directory: &Path,
+    kill: bool,
+    progress: impl FnMut(&mana_agent::Progress),
+) -> Result<mana_agent::Outcome, EngineError> {
+    Ok(mana_agent::request(&directory.join(init::CONTROL_FILE_NAME), kill, progress)?)
+}
+
+/// An error with its causes, in one line.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

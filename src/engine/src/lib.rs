@@ -1,0 +1,56 @@
+//! The engine: what every MPI function means, in the lower half.
+//!
+//! ```text
+//!   application -> stub -> gate -> enter ------> calls::*  (a file per chapter)
+//!                            |       |             |
+//!                            |       safe points   +-- publish   handles for hot paths, lock-free
+//!                            |       (cut)         +-- engine    state behind a lock; what survives
+//!                            +-> local             +-- native_call -> mana_native -> the MPI library
+//!
+//!   checkpoint: cut (park, drain) -> checkpoint (image)      restart: restart -> rebuild -> resume
+//! ```
+//!
+//! Adding a function is a row of the function table (its policy) and, where it has semantics of its own, one
+//! function in `calls`.
+#![deny(unsafe_code)]
+
+mod args;
+mod attributes;
+mod calls;
+mod checkpoint;
+mod comms;
+mod cut;
+mod datatypes;
+mod deliver;
+mod engine;
+mod enter;
+pub mod entry;
+mod error;
+mod forward;
+mod forwarded_signal;
+#[rustfmt::skip] // written by `cargo xtask generate`
+mod generated;
+mod init;
+mod local;
+mod native_call;
+mod objects;
+mod ops;
+mod p2p;
+mod process;
+mod progress;
+mod publish;
+mod raise;
+mod rebuild;
+mod request;
+mod restart;
+pub mod settings;
+mod status;
+mod wait;
+
+pub use engine::set_settings;
+pub use error::EngineError;
+
+/// FS base of the calling thread's upper half: names the thread across a restart.
+fn thread_fs() -> u64 {
+    mana_split::thread::ThreadBlock::current().map_or(0, mana_split::thread::ThreadBlock::upper_fs)
+}

@@ -1,0 +1,113 @@
+//! Restart: a fresh lower half takes over a saved upper half.
+//!
+//! ```text
+//!   find the checkpoint -> start the native MPI, check the number of ranks -> read and map memory
+//!     -> restore the state -> world, communicators (in the order of global ids), datatypes, operations
+//!     -> post pending receives again, in the order they were posted -> agent -> resume the threads, never return
+//! ```
+//!
+//! # Safety
+//! Lower TLS live, on the main thread; no upper code runs before [`mana_split::restore::resume_all`].
+#![expect(unsafe_code, reason = "fills mapped regions of the upper half; see # Safety above")]
+
+use std::path::Path;
+
+use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
+use mana_native::{Environment, detect_launcher};
+use mana_split::{import_state, restore, signals};
+
+use crate::checkpoint::{METADATA_VERSION, Metadata};
+use crate::engine::restore_state;
+use crate::error::EngineError;
+use crate::{init, local, process, rebuild};
+
+/// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
+pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
+    let checkpoint = mana_image::locate(path)?;
+    let manifest = checkpoint.check_files(None)?;
+    check_launched_ranks(&checkpoint, manifest.ranks)?;
+
+    // All ranks of a job ask for the same thread level, so any rank's file tells it.
+    let guessed_rank = detect_launcher(&Environment::current()).rank.unwrap_or(0).min(manifest.ranks - 1);
+    let level = metadata(&checkpoint.open_rank(guessed_rank)?)?.state.thread_level;
+
+    process::prepare()?;
+    let (world, _) = init::start_native(level)?;
+    check_ranks(&checkpoint, manifest.ranks, world.size)?;
+
+    let reader = checkpoint.open_rank(world.rank)?;
+    check_processor(&reader)?;
+    let metadata = metadata(&reader)?;
+    load_memory(&reader)?;
+
+    local::set_clock_origin(metadata.monotonic_ns);
+    import_state(&metadata.split)?;
+    signals::import(&metadata.signals)?;
+    restore_state(metadata.state);
+    init::join_world(world)?;
+    rebuild::rebuild()?;
+    init::start_agent(world)?;
+    if world.rank == 0 {
+        eprintln!("mana: {} goes on with {} ranks", checkpoint.path().display(), world.size);
+    }
+    Ok(restore::resume_all(metadata.threads)?)
+}
+
+/// The engine's part of an image.
+fn metadata(reader: &RankReader) -> Result<Metadata, EngineError> {
+    let metadata: Metadata = reader.metadata()?;
+    if metadata.version > METADATA_VERSION {
+        return Err(EngineError::State(format!(
+            "version {} of the state, and this mana knows up to {METADATA_VERSION}",
+            metadata.version
+        )));
+    }
+    Ok(metadata)
+}
+
+/// Refuses a wrong number of ranks before MPI is even started, where the launcher tells it.
+fn check_launched_ranks(checkpoint: &Checkpoint, image_ranks: u32) -> Result<(), EngineError> {
+    match detect_launcher(&Environment::current()).ranks {
+        Some(ranks) => check_ranks(checkpoint, image_ranks, ranks),
+        None => Ok(()),
+    }
+}
+
+fn check_ranks(checkpoint: &Checkpoint, image_ranks: u32, launched_ranks: u32) -> Result<(), EngineError> {
+    if image_ranks == launched_ranks {
+        return Ok(());
+    }
+    let directory = checkpoint.path().display().to_string();
+    Err(EngineError::RankCount { directory, image_ranks, launched_ranks })
+}
+
+/// Refuses a processor that lacks what the program may be using.
+fn check_processor(reader: &RankReader) -> Result<(), EngineError> {
+    let missing = missing_cpu_features(&reader.info().cpu_features);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(EngineError::Setting(format!(
+        "this processor lacks {}, which the program may be using since it was started on {}; restart it on a machine \
+         that has them",
+        missing.join(", "),
+        reader.info().host
+    )))
+}
+
+/// Puts the upper half's memory back at its addresses.
+fn load_memory(reader: &RankReader) -> Result<(), EngineError> {
+    for region in reader.regions() {
+        restore::map_region(region.start as usize, region.len_bytes as usize)?;
+    }
+    let filled = reader.regions().iter().enumerate().map(|(index, region)| {
+        // SAFETY: `map_region` has just made this memory, zeroed; regions do not overlap; nobody else knows of it.
+        let memory = unsafe { std::slice::from_raw_parts_mut(region.start as *mut u8, region.len_bytes as usize) };
+        (index, memory)
+    });
+    reader.read_regions(filled)?;
+    for Region { start, len_bytes, prot, .. } in reader.regions() {
+        restore::protect_region(*start as usize, *len_bytes as usize, *prot as i32)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! What the user set, by environment variables that the command line reads (`mana_cli::settings` parses and checks
+//! them; this is what the engine needs of it).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mana_image::Compression;
+
+/// The engine's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Time between checkpoints; none by itself when absent (`MANA_CKPT_INTERVAL`).
+    pub interval: Option<Duration>,
+    /// Directory of the checkpoints (`MANA_CKPT_DIR`).
+    pub directory: PathBuf,
+    /// Committed checkpoints to keep (`MANA_CKPT_KEEP`).
+    pub keep: usize,
+    /// A signal that asks for a checkpoint (`MANA_CKPT_SIGNAL`).
+    pub signal: Option<i32>,
+    /// Which MPI library to open below (`MANA_MPI`).
+    pub mpi: String,
+    /// How images are compressed (`MANA_COMPRESS`).
+    pub compression: Compression,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            interval: None,
+            directory: PathBuf::from("ckpts"),
+            keep: 2,
+            signal: None,
+            mpi: "auto".to_string(),
+            compression: Compression::Auto,
+        }
+    }
+}

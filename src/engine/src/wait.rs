@@ -1,0 +1,208 @@
+//! Waiting: test loops with safe points, and what the Wait and Test families have in common.
+//!
+//! ```text
+//!   loop { test natively -> done?  |  safe point (park, hold, run on)  |  spin, then yield }
+//! ```
+//!
+//! A call that waits has no effect that the application can see before its last safe point: handles and statuses are
+//! written only after the loop. So it can be entered again after a restart. What it has *started* by then (the
+//! receive of an `MPI_Recv`) is kept in a progress record, see [`crate::progress`].
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mana_record_replay::error_class::ErrorClass;
+use mana_record_replay::handle::Handle;
+use mana_table::constants as mpi;
+
+use crate::args::Args;
+use crate::engine::{native, state};
+use crate::error::{Call, MpiError};
+use crate::progress::{self, CallProgress, Resumed};
+use crate::request::{Progress, Request, RequestId};
+use crate::status::Completion;
+use crate::{cut, p2p};
+
+/// Tests before a waiting thread begins to yield: many when every rank has a core, hardly any when they share.
+static SPINS: AtomicU32 = AtomicU32::new(64);
+
+/// Tells how many ranks share this node's cores.
+pub fn set_local_ranks(ranks: usize) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    SPINS.store(if ranks > cores { 4 } else { 4096 }, Ordering::Relaxed);
+}
+
+/// One wait's patience: spins first, yields later; every pause is a safe point.
+pub struct Patience {
+    tests: u32,
+    limit: u32,
+}
+
+impl Patience {
+    /// A fresh wait.
+    pub fn new() -> Self {
+        Self { tests: 0, limit: SPINS.load(Ordering::Relaxed) }
+    }
+
+    /// Lets the cut have its say, and others the core.
+    pub fn pause(&mut self, a: &mut Args<'_>) {
+        cut::safe_point(a.frame());
+        self.breathe();
+    }
+
+    /// Lets others have the core.
+    pub fn breathe(&mut self) {
+        self.tests = self.tests.saturating_add(1);
+        if self.tests > self.limit {
+            std::thread::yield_now();
+        } else {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// The request behind an upper handle; `None` for `MPI_REQUEST_NULL`.
+pub fn request_id(handle: u64) -> Result<Option<RequestId>, MpiError> {
+    if handle == mpi::MPI_REQUEST_NULL {
+        return Ok(None);
+    }
+    let bad = || MpiError::bad_handle(mpi::MPI_ERR_REQUEST, "request", handle);
+    let id = Handle::from_word(handle).map_err(|_| bad())?;
+    if state().requests.get(id).is_none() {
+        return Err(bad());
+    }
+    Ok(Some(id))
+}
+
+/// Waits until request `id` is complete.
+pub fn wait_for(a: &mut Args<'_>, id: RequestId) -> Call {
+    let mut patience = Patience::new();
+    while !p2p::poll(id)? {
+        patience.pause(a);
+    }
+    Ok(())
+}
+
+/// Waits for a request that has no handle yet (the receive of an `MPI_Recv`). It gets one, and a progress record,
+/// only if a checkpoint comes up.
+pub fn finish_blocking(a: &mut Args<'_>, mut request: Request) -> Result<Completion, MpiError> {
+    if let Progress::Done(completion) = request.progress {
+        return Ok(completion);
+    }
+    let library = native()?;
+    let mut patience = Patience::new();
+    while !cut::pending() {
+        let Some(handle) = request.native.as_mut() else { break };
+        if let Some(completion) = p2p::test_native(library, handle)? {
+            p2p::count_completion(&request.kind, &completion);
+            return Ok(completion);
+        }
+        patience.breathe();
+    }
+    let id = adopt(request)?;
+    progress::record(a, CallProgress::One(id));
+    finish_resumed(a, Resumed(CallProgress::One(id)))
+}
+
+/// Waits for the two requests of an `MPI_Sendrecv`; the first is the receive, whose completion is returned.
+pub fn finish_pair(a: &mut Args<'_>, received: Request, sent: Request) -> Result<Completion, MpiError> {
+    let record = CallProgress::Two(adopt(received)?, adopt(sent)?);
+    progress::record(a, record);
+    finish_resumed(a, Resumed(record))
+}
+
+/// Waits for what an interrupted call had started.
+pub fn finish_resumed(a: &mut Args<'_>, resumed: Resumed) -> Result<Completion, MpiError> {
+    let (first, second) = match resumed.0 {
+        CallProgress::One(first) => (first, None),
+        CallProgress::Two(first, second) => (first, Some(second)),
+        CallProgress::Checkpoint => return Err(MpiError::new(mpi::MPI_ERR_INTERN, "a wait found another call's record")),
+    };
+    let waited = wait_for(a, first).and_then(|()| second.map_or(Ok(()), |second| wait_for(a, second)));
+    progress::clear(a);
+    let first = take(first);
+    let second = second.map(take);
+    waited?;
+    if let Some(second) = second {
+        failed(&second)?;
+    }
+    Ok(first)
+}
+
+/// Gives a started request a handle.
+fn adopt(request: Request) -> Result<RequestId, MpiError> {
+    state()
+        .requests
+        .insert(request)
+        .map_err(MpiError::from)
+}
+
+/// Takes the completion of a complete request: a persistent one becomes inactive, any other is gone.
+pub fn take(id: RequestId) -> Completion {
+    let mut state = state();
+    let Some(request) = state.requests.get_mut(id) else { return Completion::EMPTY };
+    let completion = match request.progress {
+        Progress::Done(completion) => completion,
+        Progress::Inactive | Progress::Active => Completion::EMPTY,
+    };
+    if request.persistent {
+        request.progress = Progress::Inactive;
+    } else {
+        state.requests.remove(id);
+    }
+    completion
+}
+
+/// Takes the completion of the request in element `index` of handle array `i` and nulls the handle if the request is
+/// gone.
+pub fn take_at(a: &mut Args<'_>, i: usize, index: usize, id: RequestId) -> Completion {
+    let completion = take(id);
+    if state().requests.get(id).is_none() {
+        a.set_handle_at(i, index, mpi::MPI_REQUEST_NULL);
+    }
+    completion
+}
+
+/// An unsuccessful completion as an error.
+pub fn failed(completion: &Completion) -> Call {
+    if completion.error == mpi::MPI_SUCCESS {
+        return Ok(());
+    }
+    let text = ErrorClass(completion.error).predefined().map_or("unknown error class", |class| class.text);
+    Err(MpiError::new(completion.error, format!("a communication failed: {text}")))
+}
+
+/// Writes the status behind parameter `i` of a call that completes one operation (its `MPI_ERROR` field stays
+/// untouched, MPI-5.0 section 3.2.5) and returns the operation's error, if any.
+pub fn hand_over(a: &mut Args<'_>, i: usize, completion: &Completion) -> Call {
+    if !a.is_null(i) {
+        let words = completion.words();
+        for (at, word) in words.into_iter().enumerate().filter(|(at, _)| *at != 2) {
+            a.write_at::<i32>(i, at, word);
+        }
+    }
+    failed(completion)
+}
+
+/// Writes element `index` of the status array behind parameter `i`, error field included.
+pub fn write_status(a: &mut Args<'_>, i: usize, index: usize, completion: &Completion) {
+    a.write_at::<[i32; 8]>(i, index, completion.words());
+}
+
+/// Reads element `index` of the status array behind parameter `i`.
+pub fn read_status(a: &Args<'_>, i: usize, index: usize) -> Completion {
+    Completion::from_words(a.read_at(i, index))
+}
+
+/// Looks whether requests that the application gave back (`MPI_Request_free`) are complete: a few per call, so that
+/// they do not pile up.
+pub fn sweep_orphans() -> Call {
+    for _ in 0..4 {
+        let Some(id) = state().orphans.pop_front() else { return Ok(()) };
+        if p2p::poll(id)? {
+            state().requests.remove(id);
+        } else {
+            state().orphans.push_back(id);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The MPI objects of a rank as values: virtual handles and live descriptors that survive in an image.
+//!
+//! ```text
+//!   application ──handle──> Table ──> descriptor ─────────────> native object
+//!   (upper half)            this crate, in the image            (engine, made again at a restart)
+//! ```
+//!
+//! Nothing here calls MPI or does I/O. What is recorded is not a log of calls but the objects that are alive: a communicator is
+//! its members, a datatype its constructor, a pending receive its arguments. So a restart costs as much as there are
+//! objects, however long the program ran; and every query that needs no other rank is answered from here, equally under
+//! every MPI.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`handle`], [`table`], [`shared`] | 31-bit handles, tables, lifetimes beyond `MPI_*_free` |
+//! | [`group`], [`gid`], [`comm`], [`topology`] | processes, communicators and their global ids, grids and graphs |
+//! | [`datatype`] | constructors, sizes and bounds, envelopes, pack and unpack |
+//! | [`op`], [`request`], [`status`], [`message`], [`buffer`] | communication that has begun |
+//! | [`info`], [`attr`], [`errhandler`] | what the application hangs on objects |
+//! | [`error`], [`error_class`], [`error_registry`] | errors of this crate, of MPI, and of the application |
+//! | [`persist`] | all of it as one versioned value |
+
+#![forbid(unsafe_code)]
+
+pub mod abi;
+pub mod address;
+pub mod attr;
+pub mod buffer;
+pub mod comm;
+pub mod datatype;
+pub mod errhandler;
+pub mod error;
+pub mod error_class;
+pub mod error_registry;
+pub mod gid;
+pub mod group;
+pub mod handle;
+pub mod info;
+pub mod message;
+pub mod op;
+pub mod persist;
+pub mod request;
+pub mod shared;
+pub mod status;
+pub mod table;
+pub mod topology;

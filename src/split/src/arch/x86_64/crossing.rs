@@ -1,0 +1,192 @@
+//! The entries of the gate's function slots, x86-64.
+//!
+//! ```text
+//!   stub      jmp *slot(gate)
+//!   entry     mov $slot,%eax ; jmp common          one per slot, 16 bytes each
+//!   common    save the caller's registers in a CrossFrame on its own stack
+//!             find the thread's block through %gs, check that it is this thread's   (else: adopt, slow)
+//!             FS := lower ; call handlers[slot](&mut frame) ; FS := upper
+//!             drop the frame, return the handler's rax
+//! ```
+//!
+//! There are two sets of entries, one that exchanges FS by instruction and one by `arch_prctl`; the gate is filled with
+//! one of them at start-up, so the fast path holds no test.
+//!
+//! The block's `upper_fs` is compared with FS on every call because clone(2) copies %gs: a thread that has not crossed
+//! yet carries its creator's block.
+//!
+//! # Safety
+//! Entered with the upper TLS live, on the upper stack, signals as the application has them. A signal may arrive
+//! anywhere in here: with the upper FS it counts as interrupted in the lower half all the same, because RIP is not in
+//! the upper half (see `signals`, `park`). `adopt` runs with the upper TLS live and blocks all signals.
+
+use std::arch::global_asm;
+use std::mem::offset_of;
+use std::sync::atomic::AtomicPtr;
+
+use super::registers::{ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS};
+use crate::crossing::HANDLERS;
+use crate::frame::{CrossFrame, FRAME_BYTES};
+use crate::gate::{FsSwitch, GATE_SLOTS};
+use crate::thread::{ThreadBlock, adopt};
+
+/// Bytes from one slot's entry to the next.
+const ENTRY_BYTES: usize = 16;
+
+// The handler table is an array of pointers, indexed with a scale of eight below.
+const _: () = assert!(size_of::<AtomicPtr<()>>() == 8);
+
+/// Address of the entry that the gate's `slot` jumps to.
+pub fn crossing_entry(slot: usize, switch: FsSwitch) -> usize {
+    unsafe extern "C" {
+        static mana_crossing_entries_instructions: u8;
+        static mana_crossing_entries_system_call: u8;
+    }
+    assert!(slot < GATE_SLOTS, "no slot {slot}");
+    let base = match switch {
+        FsSwitch::Instructions => &raw const mana_crossing_entries_instructions,
+        FsSwitch::SystemCall => &raw const mana_crossing_entries_system_call,
+    };
+    base as usize + slot * ENTRY_BYTES
+}
+
+macro_rules! slot_entries {
+    ($entries:literal, $common:literal) => {
+        global_asm!(
+            ".text",
+            ".balign 16",
+            concat!(".globl ", $entries),
+            concat!(".hidden ", $entries),
+            concat!($entries, ":"),
+            ".set mana_slot, 0",
+            ".rept {slots}",
+            ".balign {entry_bytes}",
+            "movl $mana_slot, %eax", // zero-extends into rax; al is free, the call is not variadic in vector registers
+            concat!("jmp ", $common),
+            ".set mana_slot, mana_slot + 1",
+            ".endr",
+            slots = const GATE_SLOTS,
+            entry_bytes = const ENTRY_BYTES,
+            options(att_syntax)
+        );
+    };
+}
+slot_entries!("mana_crossing_entries_instructions", "mana_crossing_common_instructions");
+slot_entries!("mana_crossing_entries_system_call", "mana_crossing_common_system_call");
+
+/// The common path; `$load` leaves FS in rax and the block (or 0) in rbx, `$write` sets FS to rsi and may clobber the
+/// caller-saved registers except rdx.
+macro_rules! common_path {
+    ($name:literal, load: [$($load:literal),+], write: [$($write:literal),+] $(, $operand:ident = $value:expr)*) => {
+        global_asm!(
+            ".text",
+            ".balign 64",
+            concat!(".hidden ", $name),
+            concat!(".globl ", $name),
+            concat!(".type ", $name, ", @function"),
+            concat!($name, ":"),
+            ".cfi_startproc",
+            "sub rsp, {frame_bytes}", // the frame ends at the return address
+            ".cfi_adjust_cfa_offset {frame_bytes}",
+            "mov [rsp + {slot}], rax",
+            "mov qword ptr [rsp + {state}], 0", // RE_EXECUTE until the handler says otherwise
+            "mov [rsp + {args}], rdi",
+            "mov [rsp + {args} + 8], rsi",
+            "mov [rsp + {args} + 16], rdx",
+            "mov [rsp + {args} + 24], rcx",
+            "mov [rsp + {args} + 32], r8",
+            "mov [rsp + {args} + 40], r9",
+            "mov [rsp + {rbx}], rbx",
+            ".cfi_rel_offset rbx, {rbx}",
+            "mov [rsp + {rbp}], rbp", // rbp, r12 to r15: for re-execution; the handler preserves them
+            "mov [rsp + {r12}], r12",
+            "mov [rsp + {r13}], r13",
+            "mov [rsp + {r14}], r14",
+            "mov [rsp + {r15}], r15",
+            $($load,)+
+            "test rbx, rbx", // no block: the first crossing of a thread whose creators never crossed
+            "jz 3f",
+            "cmp rax, [rbx + {upper_fs}]", // somebody else's block: the first crossing of a cloned thread
+            "jne 3f",
+            "2:",
+            "mov [rsp + {block}], rbx",
+            "mov rdx, [rbx + {frame}]", // link the frame into the block's chain
+            "mov [rsp + {previous}], rdx",
+            "mov [rbx + {frame}], rsp",
+            "mov rsi, [rbx + {lower_fs}]",
+            $($write,)+ // from here on the lower TLS is live
+            "mov rdi, rsp",
+            "mov rax, [rsp + {slot}]",
+            "lea rcx, [rip + {handlers}]",
+            "call [rcx + rax*8]", // handlers[slot](&mut frame)
+            "mov rdx, rax", // the result, across the switch
+            "mov rsi, [rbx + {upper_fs}]", // rbx is callee-saved
+            $($write,)+ // from here on the upper TLS is live again
+            "mov rax, rdx",
+            "mov rdx, [rsp + {previous}]", // unlink the frame
+            "mov [rbx + {frame}], rdx",
+            "mov rbx, [rsp + {rbx}]",
+            ".cfi_remember_state",
+            ".cfi_restore rbx",
+            "add rsp, {frame_bytes}",
+            ".cfi_adjust_cfa_offset -{frame_bytes}",
+            "ret",
+            ".cfi_restore_state",
+            "3:", // slow: once per thread
+            "mov rdi, rax",
+            "call {adopt}", // adopt(fs) -> block; also sets %gs
+            "mov rbx, rax",
+            "jmp 2b",
+            ".cfi_endproc",
+            frame_bytes = const FRAME_BYTES,
+            slot = const offset_of!(CrossFrame, slot),
+            state = const offset_of!(CrossFrame, state),
+            args = const offset_of!(CrossFrame, args),
+            rbx = const offset_of!(CrossFrame, rbx),
+            rbp = const offset_of!(CrossFrame, rbp),
+            r12 = const offset_of!(CrossFrame, r12),
+            r13 = const offset_of!(CrossFrame, r13),
+            r14 = const offset_of!(CrossFrame, r14),
+            r15 = const offset_of!(CrossFrame, r15),
+            block = const offset_of!(CrossFrame, block),
+            previous = const offset_of!(CrossFrame, previous),
+            upper_fs = const offset_of!(ThreadBlock, upper_fs),
+            lower_fs = const offset_of!(ThreadBlock, lower_fs),
+            frame = const offset_of!(ThreadBlock, frame),
+            handlers = sym HANDLERS,
+            adopt = sym adopt,
+            $($operand = const $value,)*
+        );
+    };
+}
+
+common_path!(
+    "mana_crossing_common_instructions",
+    load: ["rdgsbase rbx", "rdfsbase rax"],
+    write: ["wrfsbase rsi"]
+);
+
+// arch_prctl(code, address): the getters store through `address`, for which the frame's not yet used `result` and
+// `previous` serve. The system call clobbers rcx and r11, which are free here.
+common_path!(
+    "mana_crossing_common_system_call",
+    load: [
+        "mov edi, {get_gs}",
+        "lea rsi, [rsp + {result}]",
+        "mov eax, {arch_prctl}",
+        "syscall",
+        "mov edi, {get_fs}",
+        "lea rsi, [rsp + {previous}]",
+        "mov eax, {arch_prctl}",
+        "syscall",
+        "mov rbx, [rsp + {result}]",
+        "mov rax, [rsp + {previous}]"
+    ],
+    write: ["mov edi, {set_fs}", "mov eax, {arch_prctl}", "syscall"],
+    get_gs = ARCH_GET_GS,
+    get_fs = ARCH_GET_FS,
+    set_fs = ARCH_SET_FS,
+    arch_prctl = libc::SYS_arch_prctl,
+    result = offset_of!(CrossFrame, result)
+);
+

@@ -1,0 +1,113 @@
+//! Where the lower TLS of an upper thread comes from: a pthread of the lower half that does nothing but own it.
+//!
+//! ```text
+//!   upper thread, first crossing         factory thread                lender thread
+//!   WANTED += 1, wake ─────────────────> sleeps on WANTED
+//!   sleeps on MADE                       pthread_create ─────────────> makes a block with its own FS base
+//!                                        MADE += 1, wake <──────────── sleeps for ever
+//!   claims a free block <─────────────── sleeps on WANTED
+//! ```
+//!
+//! The caller cannot create the pthread itself: it has no TLS of the lower libc yet. No internals of libc are touched;
+//! whatever the lower half's libraries keep per thread is set up and laid out by libc itself.
+
+#![expect(unsafe_code, reason = "futex system calls")]
+// # Safety
+// `obtain` runs with the upper TLS live: raw system calls and atomics only. The factory and the lenders are ordinary
+// threads of the lower half with all signals blocked.
+
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use crate::error::{Error, Result};
+use crate::thread::{ThreadBlock, make_block};
+use crate::{arch, signals, sys};
+
+/// How many lenders were asked for.
+static WANTED: AtomicU32 = AtomicU32::new(0);
+/// How many lenders there are.
+static MADE: AtomicU32 = AtomicU32::new(0);
+/// The process the factory runs in; a forked child has none.
+static FACTORY_PID: AtomicI32 = AtomicI32::new(0);
+
+/// Lenders run no code: the least stack that libc accepts will do.
+const LENDER_STACK_BYTES: usize = 64 << 10;
+
+/// Starts the factory thread, once. Call it before any upper code runs.
+///
+/// # Errors
+/// [`Error::Os`] when no thread can be created.
+pub fn start() -> Result<()> {
+    if FACTORY_PID.swap(sys::getpid(), Ordering::AcqRel) == sys::getpid() {
+        return Ok(());
+    }
+    signals::spawn_lower("mana-factory", 0, factory)
+        .map(drop)
+        .map_err(|source| Error::Os { what: "creating the thread that makes lower-half TLS blocks".into(), source })
+}
+
+fn factory() {
+    loop {
+        let wanted = WANTED.load(Ordering::Acquire);
+        while MADE.load(Ordering::Relaxed) != wanted {
+            make_lender();
+            MADE.fetch_add(1, Ordering::Release);
+            wake_all(&MADE);
+        }
+        wait_while(&WANTED, wanted);
+    }
+}
+
+fn make_lender() {
+    let (ready, made) = mpsc::channel();
+    let lender = move || {
+        make_block(arch::read_fs());
+        // The factory waits for this; it fails only when the factory is gone, with the process.
+        let _ = ready.send(());
+        loop {
+            thread::park();
+        }
+    };
+    if let Err(error) = signals::spawn_lower("mana-lender", LENDER_STACK_BYTES, lender) {
+        // The thread that waits for the block has no TLS to say this with.
+        eprintln!("mana: cannot create a thread to lend its thread-local storage: {error} (ulimit -u?)");
+        std::process::abort();
+    }
+    made.recv().expect("the lender sends before it parks");
+}
+
+/// Repeats `claim` until it yields a block, having asked the factory for one more if it does not at first.
+pub(crate) fn obtain(claim: impl Fn() -> Option<&'static ThreadBlock>) -> &'static ThreadBlock {
+    if let Some(block) = claim() {
+        return block;
+    }
+    if FACTORY_PID.load(Ordering::Acquire) != sys::getpid() {
+        sys::die("mana: a forked process calls MPI in a new thread, which is not possible: it must exec first\n");
+    }
+    WANTED.fetch_add(1, Ordering::AcqRel);
+    wake_all(&WANTED);
+    loop {
+        let made = MADE.load(Ordering::Acquire);
+        if let Some(block) = claim() {
+            return block;
+        }
+        wait_while(&MADE, made);
+    }
+}
+
+/// Sleeps until `word` differs from `value`; may return early.
+pub(crate) fn wait_while(word: &AtomicU32, value: u32) {
+    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    let args = [word.as_ptr() as u64, operation as u64, u64::from(value), 0, 0, 0];
+    // SAFETY: a futex word that outlives the call; no time limit. EAGAIN and EINTR are early returns.
+    unsafe { sys::raw(libc::SYS_futex, args) };
+}
+
+/// Wakes everyone who sleeps on `word`.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    let args = [word.as_ptr() as u64, operation as u64, i32::MAX as u64, 0, 0, 0];
+    // SAFETY: wakes sleepers on an address, nothing else.
+    unsafe { sys::raw(libc::SYS_futex, args) };
+}

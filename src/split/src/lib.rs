@@ -1,0 +1,47 @@
+//! Two programs in one process.
+//!
+//! ```text
+//!   upper half   the application with its own ld.so, libc, TLS, heap   in the window   -> goes into an image
+//!   ---- gate: one page at a fixed address, all that the halves know of each other -------------------------------
+//!   lower half   this program with its own                              elsewhere      -> thrown away, made afresh
+//! ```
+//!
+//! Where to look:
+//! - loading: [`loader`] maps the program ([`elf`], [`stack`]) into the [`window`]; [`steer`] rewrites its system calls
+//!   so that [`hooks`] keep it there ([`seccomp`] where that cannot be done); [`vdso`] gives it the clock.
+//! - crossing: [`gate`] → [`crossing`] with a [`frame`] per call; [`thread`] and [`lender`] give each thread a TLS in the
+//!   lower half; [`signals`] cross too.
+//! - checkpoints: [`park`] stops threads, [`thread_image`] and [`maps`] say what to save, [`restore`] and [`state`] put
+//!   it back.
+//!
+//! Nothing here knows MPI.
+#![deny(unsafe_code)]
+
+mod arch;
+pub mod crossing;
+mod elf;
+mod error;
+pub mod frame;
+pub mod gate;
+pub mod hooks;
+pub mod lender;
+mod link_map;
+pub mod loader;
+pub mod maps;
+pub mod park;
+pub mod restore;
+pub mod seccomp;
+pub mod signals;
+mod stack;
+mod state;
+mod steer;
+mod sys;
+pub mod thread;
+pub mod thread_image;
+pub mod vdso;
+pub mod window;
+
+pub use arch::FloatModes;
+pub use error::{Error, Result};
+pub use loader::{Loaded, Program, load};
+pub use state::{SplitState, export_state, import_state};

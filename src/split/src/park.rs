@@ -1,0 +1,199 @@
+//! The checkpoint signal: how a thread that is busy in upper code comes to take part in a checkpoint.
+//!
+//! ```text
+//!   agent thread            upper thread
+//!   signal_upper_threads ─> kernel puts its registers on its stack (the signal frame), calls `on_checkpoint_signal`
+//!                             not in upper code, or in a callback?  return: the engine or the next signal sees to it
+//!                             FS := lower ; onto its parking stack in the lower half
+//!                             interrupt handler(&Interrupted) ── takes part in the checkpoint, `capture` …
+//!                             FS := upper ; back onto its stack ; return from the signal
+//! ```
+//!
+//! While the interrupt handler runs, the thread's upper stack does not change, and all that a restart needs of its
+//! registers is in the frame.
+//!
+//! A thread belongs to the upper half exactly if it does not block the checkpoint signal: the hooks keep the application
+//! from blocking it, and the lower half's threads block all signals. A thread of a library in the lower half that does
+//! not is corrected when the signal first finds it.
+//!
+//! A system call that the signal interrupts is restarted by the kernel where SA_RESTART does that (signal(7)); sleeps
+//! and waits with a time limit end early with EINTR, as with any signal handler.
+
+#![expect(unsafe_code, reason = "a signal handler that changes stack and TLS")]
+// # Safety
+// `on_checkpoint_signal` runs with either TLS live: no TLS, no allocation, no panic until it has switched to the lower
+// one. The interrupt handler runs with the lower TLS live on a stack of the lower half, all signals but the checkpoint
+// signal blocked: it may allocate and lock, for the thread was not in the lower half.
+
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+use std::{fs, io};
+
+use crate::error::{Error, Result};
+use crate::thread::{ThreadBlock, Tid, adopt};
+use crate::thread_image::{ThreadImage, capture_signal};
+use crate::{arch, signals, sys, window};
+
+/// A thread that the checkpoint signal interrupted in upper code; given to the interrupt handler on that thread.
+#[derive(Debug)]
+pub struct Interrupted {
+    block: &'static ThreadBlock,
+    context: *mut libc::ucontext_t,
+}
+
+impl Interrupted {
+    /// The thread's block.
+    #[must_use]
+    pub fn block(&self) -> &'static ThreadBlock {
+        self.block
+    }
+
+    /// Describes the thread for the image.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when the kernel does not answer.
+    pub fn capture(&self) -> Result<ThreadImage> {
+        capture_signal(self.block, self.context)
+    }
+}
+
+/// What runs on a thread that the checkpoint signal interrupted. The thread goes on when it returns.
+pub type InterruptHandler = fn(&Interrupted);
+
+static INTERRUPT_HANDLER: OnceLock<InterruptHandler> = OnceLock::new();
+
+/// Sets the checkpoint signal and what it runs, once, on the main thread before any upper code runs.
+///
+/// # Errors
+/// [`Error::CheckpointSignal`] when `signal` is none that a handler can have, [`Error::Os`] when the kernel refuses it.
+///
+/// # Panics
+/// When called twice.
+pub fn install(signal: i32, handler: InterruptHandler) -> Result<()> {
+    let fault = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
+    if !(1..=64).contains(&signal) || fault.contains(&signal) || [libc::SIGKILL, libc::SIGSTOP].contains(&signal) {
+        return Err(Error::CheckpointSignal { signal });
+    }
+    assert!(INTERRUPT_HANDLER.set(handler).is_ok(), "the interrupt handler is set once");
+    signals::install_checkpoint_handler(signal, on_checkpoint_signal)
+}
+
+unsafe extern "C" fn on_checkpoint_signal(
+    _signal: i32,
+    _info: *mut libc::siginfo_t,
+    context: *mut libc::ucontext_t,
+) {
+    let fs = arch::read_fs();
+    if !window::contains(fs as usize) {
+        if ThreadBlock::current().is_none() {
+            // SAFETY: the kernel's frame of the signal being delivered.
+            stray(unsafe { &mut *context });
+        }
+        return; // in the lower half: the engine sees the request at its next safe point
+    }
+    // SAFETY: as above.
+    let registers = unsafe { &(*context).uc_mcontext.gregs };
+    if !window::is_upper(registers[libc::REG_RIP as usize] as usize) {
+        return; // between the halves; the next signal finds it elsewhere
+    }
+    let block = ThreadBlock::current().unwrap_or_else(|| {
+        // SAFETY: `adopt` returns a block, which lives for ever.
+        unsafe { &*adopt(fs) }
+    });
+    if block.in_callback_at(registers[libc::REG_RSP as usize] as u64) {
+        return;
+    }
+    let mut interrupted = Interrupted { block, context };
+    // SAFETY: this thread's own bases; its lower TLS and parking stack are not in use, because it was in upper code and
+    // in no callback; a second checkpoint signal finds RIP in the lower half and returns above.
+    unsafe {
+        arch::write_fs(block.lower_fs());
+        arch::call_on_stack((&raw mut interrupted).cast(), run_interrupt_handler, block.park_stack_top);
+        arch::write_fs(fs);
+    }
+}
+
+unsafe extern "C" fn run_interrupt_handler(interrupted: *mut libc::c_void) {
+    // SAFETY: `on_checkpoint_signal` passes its local, which outlives this call.
+    let interrupted = unsafe { &*interrupted.cast::<Interrupted>() };
+    let handler = INTERRUPT_HANDLER.get().expect("set before the signal's handler was installed");
+    interrupted.block.interrupted.store(true, Ordering::Release);
+    handler(interrupted);
+    interrupted.block.interrupted.store(false, Ordering::Release);
+}
+
+/// A thread of the lower half that was created with signals open: it blocks them from here on and counts as what it is.
+fn stray(context: &mut libc::ucontext_t) {
+    // The upper half's main thread, before its libc has set up a TLS and after it ends, is no stray: it has a block.
+    let is_main = sys::gettid() == sys::getpid();
+    if !is_main {
+        signals::block_all_after(context);
+    }
+}
+
+/// The upper half's threads: those of the process that do not block the checkpoint signal.
+///
+/// # Errors
+/// [`Error::Os`] when /proc cannot be read.
+pub fn upper_threads() -> Result<Vec<Tid>> {
+    let failed = |source| Error::Os { what: "reading /proc/self/task".into(), source };
+    let mut upper = Vec::new();
+    for entry in fs::read_dir("/proc/self/task").map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let tid = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let status = match fs::read_to_string(path.join("status")) {
+            Ok(status) => status,
+            // It ended meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        if let Some(tid) = tid
+            && is_upper_status(&status, signals::checkpoint_bit())
+        {
+            upper.push(tid);
+        }
+    }
+    Ok(upper)
+}
+
+/// Whether /proc/TID/status shows a living thread that does not block the signals of `bit`.
+fn is_upper_status(status: &str, bit: u64) -> bool {
+    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let dead = field("State:").is_none_or(|state| state.starts_with(['Z', 'X']));
+    let blocked = field("SigBlk:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    !dead && blocked.is_some_and(|blocked| blocked & bit == 0)
+}
+
+/// Sends the checkpoint signal to the upper half's threads, those apart that it has interrupted already, and returns all
+/// of the upper half's threads. Which of them it found in upper code shows when their interrupt handlers run: repeat it
+/// until all take part.
+///
+/// # Errors
+/// [`Error::Os`] when /proc cannot be read; [`Error::CheckpointSignal`] before [`install`].
+pub fn signal_upper_threads() -> Result<Vec<Tid>> {
+    let signal = signals::checkpoint_signal().ok_or(Error::CheckpointSignal { signal: 0 })?;
+    let upper = upper_threads()?;
+    let interrupted: Vec<Tid> =
+        ThreadBlock::all().filter(|block| block.interrupted()).map(ThreadBlock::tid).collect();
+    for &tid in upper.iter().filter(|tid| !interrupted.contains(tid)) {
+        // SAFETY: sends a signal whose handler is installed. ESRCH: it ended meanwhile.
+        unsafe { sys::raw(libc::SYS_tgkill, [sys::getpid() as u64, tid as u64, signal as u64, 0, 0, 0]) };
+    }
+    Ok(upper)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_upper_if_it_lives_and_takes_the_signal() {
+        let bit = 1 << 61;
+        let status = |state, mask| format!("Name:\tapp\nState:\t{state}\nSigBlk:\t{mask:016x}\n");
+        assert!(is_upper_status(&status("R (running)", 0_u64), bit));
+        assert!(is_upper_status(&status("S (sleeping)", !bit), bit));
+        assert!(!is_upper_status(&status("S (sleeping)", bit), bit));
+        assert!(!is_upper_status(&status("Z (zombie)", 0), bit));
+        assert!(!is_upper_status("", bit));
+    }
+}

@@ -1,0 +1,150 @@
+//! Encodes a trampoline: the code that a steered site jumps to.
+//!
+//! ```text
+//!         …                          the site's own instructions, the number's mov among them
+//!         lea   -128(%rsp),%rsp      the site may use the red zone below its stack pointer
+//!         call  *hook slot(gate)
+//!   done: lea   128(%rsp),%rsp       the hook did the call: rax is its result
+//!         jmp   back
+//!   mine: lea   128(%rsp),%rsp       the hook returned here: not a virtualised call, registers as they were
+//!         syscall                    (so that a thread blocks in upper-half code, where it can be stopped)
+//!         jmp   back
+//! ```
+//!
+//! The distance from `done` to `mine` is part of the gate's ABI ([`NOT_VIRTUALISED_OFFSET`]).
+//! `lea` leaves the flags alone, as a system call does.
+
+use iced_x86::{Decoder, DecoderOptions};
+
+use super::sites::STRAIGHT_MAX_BYTES;
+use crate::gate::{GATE_ADDR, HOOKS_OFFSET, Hook};
+
+/// What the hook adds to its return address when it leaves the call to the trampoline.
+pub(crate) const NOT_VIRTUALISED_OFFSET: usize = ADD_RED_ZONE.len() + JUMP_BYTES;
+/// Room for one trampoline.
+pub(super) const MAX_BYTES: usize = 128;
+
+const SUB_RED_ZONE: [u8; 5] = [0x48, 0x8d, 0x64, 0x24, 0x80];
+const ADD_RED_ZONE: [u8; 8] = [0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0];
+const JUMP_BYTES: usize = 5;
+const CALL_BYTES: usize = 7;
+
+const _: () = assert!(
+    STRAIGHT_MAX_BYTES + SUB_RED_ZONE.len() + CALL_BYTES + 2 * (ADD_RED_ZONE.len() + JUMP_BYTES) + 2 <= MAX_BYTES,
+    "a trampoline may outgrow its room"
+);
+
+/// The addresses a trampoline connects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places {
+    /// Where the trampoline will be.
+    pub(super) trampoline: usize,
+    /// Where its first instructions come from; the jump to the trampoline goes there.
+    pub(super) from: usize,
+    /// The instruction behind the system call.
+    pub(super) back: usize,
+}
+
+/// Writes the trampoline for the site whose instructions before the `syscall` are `moved`, and returns the jump to put
+/// in their place. `None`: something is out of reach; the site stays as it is.
+pub(super) fn encode(room: &mut [u8], moved: &[u8], places: Places) -> Option<[u8; JUMP_BYTES]> {
+    let mut out = Writer { room, at: 0, base: places.trampoline };
+    out.moved(moved, places.from)?;
+    out.bytes(&SUB_RED_ZONE)?;
+    out.bytes(&call_hook())?;
+    out.bytes(&ADD_RED_ZONE)?;
+    out.jump(places.back)?;
+    out.bytes(&ADD_RED_ZONE)?;
+    out.bytes(&[0x0f, 0x05])?;
+    out.jump(places.back)?;
+    jump(places.from, places.trampoline)
+}
+
+/// `call *slot`, an absolute 32-bit address.
+fn call_hook() -> [u8; CALL_BYTES] {
+    let slot = (GATE_ADDR + HOOKS_OFFSET + 8 * Hook::Syscall as usize) as u32;
+    let [a, b, c, d] = slot.to_le_bytes();
+    [0xff, 0x14, 0x25, a, b, c, d]
+}
+
+/// `jmp` at address `from` to address `to`.
+fn jump(from: usize, to: usize) -> Option<[u8; JUMP_BYTES]> {
+    let [a, b, c, d] = distance(from + JUMP_BYTES, to)?;
+    Some([0xe9, a, b, c, d])
+}
+
+fn distance(from: usize, to: usize) -> Option<[u8; 4]> {
+    i32::try_from(to.wrapping_sub(from) as isize).ok().map(i32::to_le_bytes)
+}
+
+struct Writer<'a> {
+    room: &'a mut [u8],
+    at: usize,
+    base: usize,
+}
+
+impl Writer<'_> {
+    fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
+        self.room.get_mut(self.at..self.at + bytes.len())?.copy_from_slice(bytes);
+        self.at += bytes.len();
+        Some(())
+    }
+
+    fn jump(&mut self, to: usize) -> Option<()> {
+        self.bytes(&jump(self.base + self.at, to)?)
+    }
+
+    /// Copies instructions that were at address `from`; what they address relative to themselves stays the same place.
+    fn moved(&mut self, code: &[u8], from: usize) -> Option<()> {
+        let mut decoder = Decoder::try_with_ip(64, code, from as u64, DecoderOptions::NONE).ok()?;
+        while decoder.can_decode() {
+            let start = decoder.position();
+            let instruction = decoder.decode();
+            let end = decoder.position();
+            let at = self.at;
+            self.bytes(code.get(start..end)?)?;
+            if instruction.is_ip_rel_memory_operand() {
+                let offset = decoder.get_constant_offsets(&instruction).displacement_offset();
+                let relative = distance(self.base + self.at, instruction.ip_rel_memory_address() as usize)?;
+                self.room.get_mut(at + offset..at + offset + 4)?.copy_from_slice(&relative);
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACES: Places = Places { trampoline: 0x2000_0010_0000, from: 0x2000_0000_1000, back: 0x2000_0000_1010 };
+
+    #[test]
+    fn layout_is_the_pictures() {
+        let mut room = [0xcc; MAX_BYTES];
+        let jump = encode(&mut room, b"\xb8\x09\0\0\0", PLACES).unwrap();
+        assert_eq!(jump[0], 0xe9);
+        assert_eq!(i32::from_le_bytes(jump[1..].try_into().unwrap()), 0x10_0000 - 0x1005);
+        let expected: &[u8] = b"\xb8\x09\0\0\0\x48\x8d\x64\x24\x80\xff\x14\x25\x00\x01\x10\x00\x48\x8d\xa4\x24\x80\0\0\0";
+        assert_eq!(&room[..expected.len()], expected);
+        let mine = 17 + NOT_VIRTUALISED_OFFSET;
+        assert_eq!(room[17 + 8], 0xe9);
+        assert_eq!(room[mine..mine + 10], *b"\x48\x8d\xa4\x24\x80\0\0\0\x0f\x05");
+    }
+
+    #[test]
+    fn relative_operands_keep_their_target() {
+        // mov $0xe,%eax; lea 0x1234(%rip),%rsi
+        let mut room = [0; MAX_BYTES];
+        encode(&mut room, b"\xb8\x0e\0\0\0\x48\x8d\x35\x34\x12\0\0", PLACES).unwrap();
+        let target = PLACES.from + 12 + 0x1234;
+        let relative = i32::from_le_bytes(room[8..12].try_into().unwrap());
+        assert_eq!((PLACES.trampoline + 12).wrapping_add_signed(relative as isize), target);
+    }
+
+    #[test]
+    fn out_of_reach_is_refused() {
+        let far = Places { trampoline: PLACES.from + (3 << 30), ..PLACES };
+        assert_eq!(encode(&mut [0; MAX_BYTES], b"\xb8\x09\0\0\0", far), None);
+    }
+}

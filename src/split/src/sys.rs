@@ -1,0 +1,108 @@
+//! System calls without libc: what the hooks may use.
+//!
+//! A hook runs on an upper-half thread with the upper half's TLS (or none at all). libc's wrappers write errno into
+//! the TLS of *their* libc, so they are out of bounds there; these return the error instead.
+
+#![expect(unsafe_code, reason = "issues system calls directly")]
+// # Safety
+// Any TLS or none may be live. Nothing here allocates, panics or touches a thread-local. Async-signal-safe.
+
+use crate::arch;
+
+/// A system call's error number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Errno(pub(crate) i32);
+
+impl Errno {
+    pub(crate) const EXIST: Self = Self(libc::EEXIST);
+    pub(crate) const NOMEM: Self = Self(libc::ENOMEM);
+
+    /// The form in which the kernel returns it.
+    pub(crate) fn as_return_value(self) -> i64 {
+        -i64::from(self.0)
+    }
+}
+
+impl From<Errno> for std::io::Error {
+    fn from(errno: Errno) -> Self {
+        Self::from_raw_os_error(errno.0)
+    }
+}
+
+/// Result of a system call.
+pub(crate) type SysResult = Result<usize, Errno>;
+
+/// Does system call `nr` and returns the kernel's own return value (−errno on failure).
+///
+/// # Safety
+/// Whatever the system call demands of its arguments.
+pub(crate) unsafe fn raw(nr: i64, args: [u64; 6]) -> i64 {
+    // SAFETY: passed on.
+    unsafe { arch::system_call(nr, args) }
+}
+
+/// [`raw`], with the return value taken apart.
+///
+/// # Safety
+/// As for [`raw`].
+pub(crate) unsafe fn call(nr: i64, args: [u64; 6]) -> SysResult {
+    // SAFETY: passed on.
+    let value = unsafe { raw(nr, args) };
+    if (-4095..0).contains(&value) { Err(Errno(-value as i32)) } else { Ok(value as usize) }
+}
+
+/// mmap(2).
+///
+/// # Safety
+/// With MAP_FIXED the caller owns what is mapped there now.
+pub(crate) unsafe fn mmap(addr: usize, len: usize, prot: i32, flags: i32, fd: i32, offset: u64) -> SysResult {
+    let args = [addr as u64, len as u64, prot as u64, flags as u64, fd as i64 as u64, offset];
+    // SAFETY: the caller's promise.
+    unsafe { call(libc::SYS_mmap, args) }
+}
+
+/// munmap(2).
+///
+/// # Safety
+/// Nothing uses the range any more.
+pub(crate) unsafe fn munmap(addr: usize, len: usize) -> SysResult {
+    // SAFETY: the caller's promise.
+    unsafe { call(libc::SYS_munmap, [addr as u64, len as u64, 0, 0, 0, 0]) }
+}
+
+/// mprotect(2).
+///
+/// # Safety
+/// Nothing relies on the protection that is taken away.
+pub(crate) unsafe fn mprotect(addr: usize, len: usize, prot: i32) -> SysResult {
+    // SAFETY: the caller's promise.
+    unsafe { call(libc::SYS_mprotect, [addr as u64, len as u64, prot as u64, 0, 0, 0]) }
+}
+
+/// getpid(2).
+pub(crate) fn getpid() -> i32 {
+    // SAFETY: takes no pointer and cannot fail.
+    unsafe { raw(libc::SYS_getpid, [0; 6]) as i32 }
+}
+
+/// gettid(2).
+pub(crate) fn gettid() -> i32 {
+    // SAFETY: takes no pointer and cannot fail.
+    unsafe { raw(libc::SYS_gettid, [0; 6]) as i32 }
+}
+
+/// Whether this process has a thread with the kernel's number `tid`.
+pub(crate) fn thread_exists(tid: i32) -> bool {
+    // SAFETY: signal 0 is sent to nobody.
+    unsafe { raw(libc::SYS_tgkill, [getpid() as u64, tid as u64, 0, 0, 0, 0]) == 0 }
+}
+
+/// Ends the process with a message; for where neither panics nor formatting are possible.
+pub(crate) fn die(message: &str) -> ! {
+    // SAFETY: reads `message`; the second call ends the process.
+    unsafe {
+        raw(libc::SYS_write, [2, message.as_ptr() as u64, message.len() as u64, 0, 0, 0]);
+        raw(libc::SYS_exit_group, [127, 0, 0, 0, 0, 0]);
+    }
+    unreachable!("exit_group does not return")
+}

@@ -1,0 +1,116 @@
+//! The processes of a job: found by a mark in their environment, killed with SIGKILL.
+//!
+//! A launcher starts ranks through proxies that make sessions of their own, so neither a process group nor the tree below
+//! the launcher holds them all. What they do share is the environment they were started with: each job sets
+//! `SUITE_JOB=<unique>` for its launcher, and `/proc/PID/environ` shows it for every process that came of it.
+//!
+//! Killed ranks cannot remove their shared-memory files; the paths are read from `/proc/PID/maps` before the kill and
+//! deleted after it, otherwise a day of tests would fill /dev/shm.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The variable that marks a job's processes.
+pub const MARK: &str = "SUITE_JOB";
+
+/// A process of a job.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Its process id.
+    pub pid: u32,
+    /// Its command line.
+    pub command: String,
+}
+
+/// All live processes started with `SUITE_JOB=<mark>`, zombies excepted.
+pub fn marked(mark: &str) -> Vec<Process> {
+    let entry = format!("{MARK}={mark}");
+    let is_marked = |pid: &u32| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ
+            .split(|&byte| byte == 0)
+            .any(|variable| variable == entry.as_bytes())
+    };
+    let command = |pid: u32| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&words)
+            .replace('\0', " ")
+            .trim_end()
+            .to_owned()
+    };
+    all_pids()
+        .filter(is_marked)
+        .map(|pid| Process {
+            pid,
+            command: command(pid),
+        })
+        .collect()
+}
+
+fn all_pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// `kill -9` of every process marked `mark`, again and again until none is left: one may have been forking meanwhile.
+pub fn kill9_marked(mark: &str) {
+    let mut shared_memory = BTreeSet::new();
+    loop {
+        let processes = marked(mark);
+        if processes.is_empty() {
+            break;
+        }
+        for process in &processes {
+            shared_memory.extend(shared_memory_files(process.pid));
+        }
+        for process in &processes {
+            // One that ended by itself in between is as dead as the others.
+            if let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) {
+                let _already_gone = kill_process(pid, Signal::KILL);
+            }
+        }
+        std::thread::yield_now();
+    }
+    for file in shared_memory {
+        // Another process of the job may have unlinked it.
+        let _already_gone = std::fs::remove_file(file);
+    }
+}
+
+/// The files below /dev/shm that a process has mapped.
+fn shared_memory_files(pid: u32) -> Vec<PathBuf> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let path = |line: &str| line.find("/dev/shm/").map(|at| line[at..].to_owned());
+    maps.lines()
+        .filter_map(path)
+        .filter(|path| !path.ends_with(" (deleted)"))
+        .map(PathBuf::from)
+        .collect()
+}
+
+/// A line per thread of a process, for the report of a job that is stuck: its state, its time on a core, and where in
+/// the kernel it waits.
+pub fn threads_of(pid: u32) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut report = String::new();
+    for task in tasks {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let stat = read("stat");
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let state = after_name.split_whitespace().next().unwrap_or("?");
+        let user_ticks = after_name.split_whitespace().nth(11).unwrap_or("?");
+        report += &format!(
+            "    thread {} {:16} state {state} user_ticks {user_ticks} in {} syscall {}\n",
+            task.file_name().to_string_lossy(),
+            read("comm").trim(),
+            read("wchan"),
+            read("syscall").split(' ').next().unwrap_or_default().trim(),
+        );
+    }
+    report
+}

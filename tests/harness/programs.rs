@@ -1,0 +1,181 @@
+//! The programs jobs run: plain MPI programs, built with an MPI's own compiler wrapper or with `mana-mpicc`.
+//!
+//! The only difference between a "native" program and one that can be checkpointed is the wrapper it was built with.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use crate::command::run;
+use crate::error::{Context, Result};
+use crate::install::Install;
+use crate::lock::FileLock;
+use crate::mpi::Mpi;
+use crate::places;
+
+/// A program of this repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Program {
+    /// examples/mpi_ring/ring.c
+    Ring,
+    /// examples/mpi_ring/rust: the same ring with rsmpi.
+    RingRust,
+    /// examples/mpi_ring/heat.c
+    Heat,
+    /// tests/programs/threads.c: four threads per rank, `MPI_THREAD_MULTIPLE`.
+    Threads,
+}
+
+/// What a program is built with.
+#[derive(Clone, Copy, Debug)]
+pub enum Toolchain<'a> {
+    /// An MPI's own wrapper.
+    Native(&'static Mpi),
+    /// `mana-mpicc`.
+    Mana(&'a Install),
+}
+
+impl Toolchain<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Native(mpi) => mpi.name,
+            Self::Mana(_) => "mana",
+        }
+    }
+
+    fn mpicc(&self) -> PathBuf {
+        match self {
+            Self::Native(mpi) => mpi.mpicc(),
+            Self::Mana(install) => install.mpicc(),
+        }
+    }
+
+    fn lib(&self) -> PathBuf {
+        match self {
+            Self::Native(mpi) => mpi.prefix().join("lib"),
+            Self::Mana(install) => install.lib(),
+        }
+    }
+
+    fn env(&self) -> Vec<(&'static str, OsString)> {
+        match self {
+            Self::Native(mpi) => mpi
+                .compiler_env()
+                .into_iter()
+                .map(|(name, dir)| (name, dir.into()))
+                .collect(),
+            Self::Mana(_) => Vec::new(),
+        }
+    }
+}
+
+impl Program {
+    /// Its name in messages and file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ring => "ring",
+            Self::RingRust => "ring_rust",
+            Self::Heat => "heat",
+            Self::Threads => "threads",
+        }
+    }
+
+    /// How many ranks the tests run it with.
+    pub fn ranks(self) -> u32 {
+        match self {
+            Self::Ring | Self::RingRust | Self::Heat => 4,
+            Self::Threads => 2,
+        }
+    }
+
+    /// Arguments with which it takes at least `seconds`, on however fast a machine: every step has a pause of 20 ms, in
+    /// which messages are in flight.
+    pub fn args_for(self, seconds: u32) -> Vec<String> {
+        let steps = (seconds * 50).to_string();
+        let words: &[&str] = match self {
+            Self::Ring | Self::RingRust | Self::Threads => &[&steps],
+            Self::Heat => &["256", &steps],
+        };
+        let pause = ["--pause-us", "20000", "--progress"];
+        words
+            .iter()
+            .chain(&pause)
+            .map(|&word| word.to_owned())
+            .collect()
+    }
+
+    /// Builds it, once per process and toolchain; gives the executable.
+    ///
+    /// # Errors
+    /// The compiler failed.
+    pub fn build(self, toolchain: Toolchain<'_>) -> Result<PathBuf> {
+        static BUILT: LazyLock<Mutex<HashMap<(Program, String), PathBuf>>> =
+            LazyLock::new(Mutex::default);
+        // A panic elsewhere leaves the map as whole as it was: it only ever gains entries.
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (self, toolchain.name().to_owned());
+        if let Some(executable) = built.get(&key) {
+            return Ok(executable.clone());
+        }
+        let executable = match self {
+            Self::Ring => build_c(&example("ring.c"), toolchain)?,
+            Self::Heat => build_c(&example("heat.c"), toolchain)?,
+            Self::Threads => build_c(
+                &places::workspace().join("tests/programs/threads.c"),
+                toolchain,
+            )?,
+            Self::RingRust => build_rust(toolchain)?,
+        };
+        built.insert(key, executable.clone());
+        Ok(executable)
+    }
+}
+
+fn example(file: &str) -> PathBuf {
+    places::workspace().join("examples/mpi_ring").join(file)
+}
+
+/// Compiles one C file into an executable of its name.
+///
+/// # Errors
+/// The compiler failed, or its output could not be put in its place.
+pub fn build_c(source: &Path, toolchain: Toolchain<'_>) -> Result<PathBuf> {
+    let dir = places::programs(toolchain.name());
+    std::fs::create_dir_all(&dir).context("create", &dir)?;
+    let _lock = FileLock::acquire(&dir.join("build.lock"))?;
+    let executable = dir.join(source.file_stem().unwrap_or(source.as_os_str()));
+    let beside = executable.with_extension("new");
+    let mut compile = Command::new(toolchain.mpicc());
+    compile
+        .envs(toolchain.env())
+        .args(["-O2", "-g", "-Wall", "-Wextra", "-pthread"])
+        .arg(source)
+        .arg("-o")
+        .arg(&beside);
+    run(&mut compile)?;
+    std::fs::rename(&beside, &executable).context("move into place", &executable)?;
+    Ok(executable)
+}
+
+/// Builds the Rust ring. Each toolchain has a target directory of its own: rsmpi's build does not notice that `MPICC` changed.
+fn build_rust(toolchain: Toolchain<'_>) -> Result<PathBuf> {
+    crate::mpi::provision_libclang()?;
+    let target = places::programs(toolchain.name()).join("rust");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(example("rust"))
+        .args(["build", "--quiet", "--release"])
+        .env("CARGO_TARGET_DIR", &target)
+        .env("MPICC", toolchain.mpicc())
+        // cargo knows where the library is when it links; the program must know it when it starts.
+        .env(
+            "RUSTFLAGS",
+            format!("-Clink-arg=-Wl,-rpath,{}", toolchain.lib().display()),
+        )
+        .env_remove("MPI_PKG_CONFIG")
+        .envs(toolchain.env());
+    run(&mut cargo)?;
+    Ok(target.join("release/mpi_ring"))
+}

@@ -1,0 +1,20 @@
+//! Jobs that begin under an MPI with MPICH's ABI: MPICH 4, MPICH 5, Intel MPI.
+//!
+//! ```text
+//!   crossings    3 programs x (3 MPIs here -> all 5)      killed with -9, restarted, same digest
+//!   chains       one run through five MPIs
+//!   otherwise    no kill, on request, threads, another fabric
+//!   refusals     what must end in a clear error
+//! ```
+//!
+//! `tests/openmpi` has the other half of the pairs.
+
+mod chains;
+mod otherwise;
+mod refusals;
+
+mana_suite::crossings! {
+    from_mpich_4 = MPICH_4,
+    from_mpich_5 = MPICH_5,
+    from_intel = INTEL,
+}

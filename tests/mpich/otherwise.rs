@@ -1,0 +1,67 @@
+//! What else a run may meet: checkpoints and no kill, a checkpoint on request, threads, another fabric.
+
+use mana_suite::Program;
+use mana_suite::crossing::{Side, cross, on_request, passes, runs_on};
+use mana_suite::mpi::{INTEL, MPICH_4, MPICH_5, OPENMPI_4, OPENMPI_5};
+
+mod runs_on_after_checkpoints {
+    use super::*;
+
+    #[test]
+    fn under_mpich_4() {
+        passes(runs_on(Program::Ring, &MPICH_4));
+    }
+
+    #[test]
+    fn under_mpich_5() {
+        passes(runs_on(Program::Heat, &MPICH_5));
+    }
+
+    #[test]
+    fn under_intel() {
+        passes(runs_on(Program::Ring, &INTEL));
+    }
+}
+
+#[test]
+fn checkpoint_on_request() {
+    passes(on_request(Program::Ring, &MPICH_4, &OPENMPI_4));
+}
+
+mod thread_multiple {
+    use super::*;
+
+    #[test]
+    fn from_mpich_4_to_openmpi_5() {
+        passes(cross(Program::Threads, &MPICH_4, &OPENMPI_5));
+    }
+
+    #[test]
+    fn from_mpich_5_to_mpich_4() {
+        passes(cross(Program::Threads, &MPICH_5, &MPICH_4));
+    }
+
+    #[test]
+    fn from_intel_to_openmpi_4() {
+        passes(cross(Program::Threads, &INTEL, &OPENMPI_4));
+    }
+}
+
+mod fabric {
+    use super::*;
+
+    #[test]
+    fn shared_memory_to_tcp() {
+        passes(cross(Program::Ring, &MPICH_4, Side::tcp(&OPENMPI_4)));
+    }
+
+    #[test]
+    fn tcp_to_shared_memory() {
+        passes(cross(Program::Ring, Side::tcp(&MPICH_5), &MPICH_4));
+    }
+
+    #[test]
+    fn tcp_to_intel_over_tcp() {
+        passes(cross(Program::Heat, Side::tcp(&MPICH_5), Side::tcp(&INTEL)));
+    }
+}

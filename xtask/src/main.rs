@@ -1,0 +1,50 @@
+//! Tasks of the workspace: `cargo xtask <task>`.
+
+mod demo;
+mod generate;
+mod provision;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Tasks of the mana workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    /// Write the files that follow from the function and constants tables.
+    Generate(generate::Options),
+    /// Get the MPIs that tests, benches and the demo run on.
+    Provision(provision::Options),
+    /// Build `mana` and install it: bin, lib and include.
+    Install {
+        /// The folder to install into, as /usr/local or ~/.local.
+        prefix: PathBuf,
+    },
+    /// Show a job that begins under MPICH, is killed, and ends under Open MPI.
+    Demo,
+    /// Run every check and every test.
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Generate(options) => generate::run(&options).map_err(|error| error.to_string()),
+        Task::Provision(options) => provision::run(&options).map_err(|error| error.to_string()),
+        Task::Install { prefix } => {
+            mana_suite::install::install_into(&prefix).map(drop).map_err(|error| error.to_string())
+        }
+        Task::Demo => demo::run().map_err(|error| error.to_string()),
+        Task::Test(options) if test::run(&options) => Ok(()),
+        Task::Test(_) => Err("not everything passed".to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
