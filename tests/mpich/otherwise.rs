@@ -2,7 +2,7 @@
 
 use mana_suite::Program;
 use mana_suite::crossing::{Side, cross, on_request, passes, runs_on};
-use mana_suite::mpi::{INTEL, MPICH_4, MPICH_5, OPENMPI_4, OPENMPI_5};
+use mana_suite::mpi::{INTEL, MPICH_4, MPICH_5, MPICH_5_STANDARD, OPENMPI_4, OPENMPI_5};
 
 mod runs_on_after_checkpoints {
     use super::*;
@@ -26,6 +26,21 @@ mod runs_on_after_checkpoints {
 #[test]
 fn checkpoint_on_request() {
     passes(on_request(Program::Ring, &MPICH_4, &OPENMPI_4));
+}
+
+/// An MPI that has the standard ABI itself, below.
+mod standard_abi {
+    use super::*;
+
+    #[test]
+    fn to_mpich_abi() {
+        passes(cross(Program::Ring, &MPICH_5_STANDARD, &MPICH_4));
+    }
+
+    #[test]
+    fn from_openmpi_abi() {
+        passes(cross(Program::Heat, &OPENMPI_4, &MPICH_5_STANDARD));
+    }
 }
 
 mod thread_multiple {

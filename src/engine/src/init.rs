@@ -128,16 +128,24 @@ pub fn start_agent(world: World) -> Result<(), EngineError> {
         contacts,
         cookie,
         interval: settings().interval,
-        control_file: Some(control_file()),
+        control_file: control_file(world),
         arity: mana_agent::DEFAULT_ARITY,
     };
     cut::set_agent(Agent::start(listener, config, cut::port())?);
     forwarded_signal::listen(settings().signal)
 }
 
-/// Where `mana checkpoint` finds the job.
-pub fn control_file() -> PathBuf {
-    settings().directory.join(CONTROL_FILE_NAME)
+/// Where `mana checkpoint` finds the job; rank 0 makes the directory. A job that may not write there runs all the same:
+/// only its checkpoints will fail, and say so.
+fn control_file(world: World) -> Option<PathBuf> {
+    let directory = &settings().directory;
+    if world.rank == 0
+        && let Err(error) = std::fs::create_dir_all(directory)
+    {
+        tracing::warn!("the directory of checkpoints, {}, cannot be made: {error}", directory.display());
+        return None;
+    }
+    Some(directory.join(CONTROL_FILE_NAME))
 }
 
 /// Every rank's contact, by rank.

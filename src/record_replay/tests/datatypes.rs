@@ -124,7 +124,7 @@ proptest! {
             elements += 1;
         }
         prop_assert_eq!(layout.elements_in(bytes), (left == 0).then_some(elements));
-        prop_assert_eq!(layout.count_in(bytes), (bytes % size == 0).then_some((bytes / size) as i64));
+        prop_assert_eq!(layout.count_in(bytes), bytes.is_multiple_of(size).then_some((bytes / size) as i64));
         if left == 0 { prop_assert_eq!(layout.bytes_of_elements(elements), Some(bytes)); }
     }
 

@@ -58,7 +58,11 @@ fn run(image: &Path, args: &[OsString]) -> Outcome<std::convert::Infallible> {
         name.push(value);
         name
     });
-    let program = Program { path: PathBuf::from(&args[0]), args: args.to_vec(), env: env.collect() };
+    let program = Program {
+        path: PathBuf::from(&args[0]),
+        args: args.to_vec(),
+        env: env.collect(),
+    };
     prepare()?;
     let loaded = loader::load(&program)?;
     start_agent(image)?;
@@ -111,7 +115,11 @@ struct Parked {
     released: u64,
 }
 
-static PARKED: Mutex<Parked> = Mutex::new(Parked { requested: false, threads: Vec::new(), released: 0 });
+static PARKED: Mutex<Parked> = Mutex::new(Parked {
+    requested: false,
+    threads: Vec::new(),
+    released: 0,
+});
 static CHANGED: Condvar = Condvar::new();
 static RESTARTED: AtomicBool = AtomicBool::new(false);
 static SAVED: AtomicU64 = AtomicU64::new(0);
@@ -122,7 +130,11 @@ fn parked() -> MutexGuard<'static, Parked> {
 
 fn on_interrupt(interrupted: &Interrupted) {
     if parked().requested {
-        wait_parked(interrupted.capture().expect("the kernel describes the thread"));
+        wait_parked(
+            interrupted
+                .capture()
+                .expect("the kernel describes the thread"),
+        );
     }
 }
 
@@ -241,9 +253,19 @@ fn write_image(path: &Path, threads: Vec<ThreadImage>) -> Outcome<()> {
     let mut regions = Vec::new();
     for region in upper_regions()? {
         let saved = page_map.resident(&region)?;
-        regions.push(SavedRegion { start: region.start, bytes: region.len_bytes, protection: region.prot, saved });
+        regions.push(SavedRegion {
+            start: region.start,
+            bytes: region.len_bytes,
+            protection: region.prot,
+            saved,
+        });
     }
-    let image = Image { split: export_state()?, signals: signals::export(), threads, regions };
+    let image = Image {
+        split: export_state()?,
+        signals: signals::export(),
+        threads,
+        regions,
+    };
     let header = serde_json::to_vec(&image)?;
     let unfinished = path.with_extension("partial");
     let mut file = File::create(&unfinished)?;
@@ -261,7 +283,10 @@ const PAGE_BYTES: usize = 4096;
 /// The contents of `range`; pages of a mapped file beyond its end, which nobody can read, become zero.
 fn read_pages(memory: &File, range: &Range<usize>) -> Outcome<Vec<u8>> {
     let mut contents = vec![0; range.len()];
-    if memory.read_exact_at(&mut contents, range.start as u64).is_ok() {
+    if memory
+        .read_exact_at(&mut contents, range.start as u64)
+        .is_ok()
+    {
         return Ok(contents);
     }
     for (index, page) in contents.chunks_mut(PAGE_BYTES).enumerate() {

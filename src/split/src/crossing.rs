@@ -9,7 +9,10 @@
 //! A handler runs on the caller's stack with the thread's own lower TLS: it may allocate, lock and call the real
 //! libraries. Its result goes to the caller in rax; a function that returns a double must be a local slot.
 
-#![expect(unsafe_code, reason = "calls function pointers of the other half and exchanges the FS base around them")]
+#![expect(
+    unsafe_code,
+    reason = "calls function pointers of the other half and exchanges the FS base around them"
+)]
 // # Safety
 // Handlers run with the lower TLS live. `call_upper` has the upper TLS live between its two `write_fs`, where it does
 // nothing but the call.
@@ -33,7 +36,11 @@ pub(crate) static HANDLERS: [AtomicPtr<()>; GATE_SLOTS] =
 /// # Panics
 /// When there are more handlers than the gate has slots.
 pub fn set_handlers(handlers: &'static [Handler]) {
-    assert!(handlers.len() <= GATE_SLOTS, "{} handlers for {GATE_SLOTS} slots", handlers.len());
+    assert!(
+        handlers.len() <= GATE_SLOTS,
+        "{} handlers for {GATE_SLOTS} slots",
+        handlers.len()
+    );
     for (entry, &handler) in HANDLERS.iter().zip(handlers) {
         entry.store(handler as *mut (), Ordering::Relaxed);
     }
@@ -66,7 +73,8 @@ pub fn entry_address(slot: u16) -> usize {
 /// # Panics
 /// On a thread that has no upper half, for instance one that the MPI library created.
 pub unsafe fn call_upper(function: usize, arguments: &[u64]) -> u64 {
-    let block = ThreadBlock::current().expect("a callback into the application needs a thread of the application");
+    let block = ThreadBlock::current()
+        .expect("a callback into the application needs a thread of the application");
     let mark = CallbackMark::set(block);
     let (upper_fs, lower_fs) = (block.upper_fs(), block.lower_fs());
     // SAFETY: both are this thread's own bases (`current` has checked it); the function's contract is the caller's

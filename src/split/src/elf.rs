@@ -209,7 +209,7 @@ mod tests {
         assert!(!image.fixed && image.interpreter.is_some() && !image.executable_stack);
         assert_eq!(image.phdr as u64, PHENT_BYTES + 8, "program headers follow the ELF header");
         let span = image.span();
-        assert!(span.contains(&image.entry) && span.end % PAGE_BYTES == 0);
+        assert!(span.contains(&image.entry) && span.end.is_multiple_of(PAGE_BYTES));
         let text = image.segments.iter().find(|s| s.prot & libc::PROT_EXEC != 0).unwrap();
         assert!((text.vaddr..text.vaddr + text.mem_bytes).contains(&image.entry));
     }

@@ -54,7 +54,10 @@ pub struct CrossFrame {
 pub(crate) const FRAME_BYTES: usize = std::mem::offset_of!(CrossFrame, return_rip);
 
 // The entry finds rsp at 8 modulo 16 (the ABI) and calls the handler with rsp at the frame.
-const _: () = assert!(FRAME_BYTES % 16 == 8, "the handler's stack would be misaligned");
+const _: () = assert!(
+    FRAME_BYTES % 16 == 8,
+    "the handler's stack would be misaligned"
+);
 
 const RE_EXECUTE: u64 = 0;
 const COMPLETED: u64 = 1;
@@ -79,7 +82,10 @@ impl CrossFrame {
         }
     }
 
-    #[expect(unsafe_code, reason = "arguments seven and up lie above the frame, on the caller's stack")]
+    #[expect(
+        unsafe_code,
+        reason = "arguments seven and up lie above the frame, on the caller's stack"
+    )]
     fn stack_arg(&self, index: usize) -> u64 {
         let above = (&raw const self.return_rip).wrapping_add(1 + index);
         // SAFETY: the entry built `self` directly below the caller's return address, so the words above it are the
@@ -97,7 +103,11 @@ impl CrossFrame {
     /// What a restart would do with this call now.
     #[must_use]
     pub fn state(&self) -> CrossState {
-        if self.state == RE_EXECUTE { CrossState::ReExecute } else { CrossState::Completed(self.result) }
+        if self.state == RE_EXECUTE {
+            CrossState::ReExecute
+        } else {
+            CrossState::Completed(self.result)
+        }
     }
 
     /// The address the call returns to, in the upper half.

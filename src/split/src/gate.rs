@@ -71,7 +71,11 @@ impl FsSwitch {
     /// What this machine and kernel offer.
     #[must_use]
     pub fn detect() -> Self {
-        if arch::has_fsgsbase() { Self::Instructions } else { Self::SystemCall }
+        if arch::has_fsgsbase() {
+            Self::Instructions
+        } else {
+            Self::SystemCall
+        }
     }
 }
 
@@ -95,19 +99,31 @@ impl Gate {
     ///
     /// # Errors
     /// As [`Gate::install`].
-    pub fn install_with(function_table_hash: u64, function_count: u32, switch: FsSwitch) -> Result<Self> {
+    pub fn install_with(
+        function_table_hash: u64,
+        function_count: u32,
+        switch: FsSwitch,
+    ) -> Result<Self> {
         if function_count as usize > GATE_SLOTS {
-            return Err(Error::GateTooSmall { functions: function_count as usize, slots: GATE_SLOTS });
+            return Err(Error::GateTooSmall {
+                functions: function_count as usize,
+                slots: GATE_SLOTS,
+            });
         }
         arch::choose_fs_switch(switch);
-        let gate = Self { base: map_at(GATE_ADDR, GATE_SIZE)? };
+        let gate = Self {
+            base: map_at(GATE_ADDR, GATE_SIZE)?,
+        };
         gate.write(0x00, GATE_MAGIC);
         gate.write(0x08, u64::from(GATE_ABI_VERSION) | (GATE_SIZE as u64) << 32);
         gate.write(0x10, function_table_hash);
         gate.write(0x18, u64::from(function_count));
         // Slots beyond the table are filled too: a stub newer than this program ends in a message, not at address 0.
         for slot in 0..GATE_SLOTS {
-            gate.write(FUNCTIONS_OFFSET + slot * size_of::<u64>(), arch::crossing_entry(slot, switch) as u64);
+            gate.write(
+                FUNCTIONS_OFFSET + slot * size_of::<u64>(),
+                arch::crossing_entry(slot, switch) as u64,
+            );
         }
         Ok(gate)
     }
@@ -120,13 +136,22 @@ impl Gate {
     /// # Panics
     /// When `slot` is not below [`GATE_SLOTS`].
     pub fn set_local(&mut self, slot: u16, function: usize) {
-        assert!(usize::from(slot) < GATE_SLOTS, "the gate has {GATE_SLOTS} function slots, no slot {slot}");
-        self.write(FUNCTIONS_OFFSET + usize::from(slot) * size_of::<u64>(), function as u64);
+        assert!(
+            usize::from(slot) < GATE_SLOTS,
+            "the gate has {GATE_SLOTS} function slots, no slot {slot}"
+        );
+        self.write(
+            FUNCTIONS_OFFSET + usize::from(slot) * size_of::<u64>(),
+            function as u64,
+        );
     }
 
     /// Fills a hook slot with the address of the lower half's function.
     pub fn set_hook(&mut self, hook: Hook, address: usize) {
-        self.write(HOOKS_OFFSET + hook as usize * size_of::<u64>(), address as u64);
+        self.write(
+            HOOKS_OFFSET + hook as usize * size_of::<u64>(),
+            address as u64,
+        );
     }
 
     /// Makes the gate read-only: from here on it is what upper code jumps through.
@@ -136,11 +161,18 @@ impl Gate {
     pub fn seal(self) -> Result<()> {
         // SAFETY: `base` is our own mapping of GATE_SIZE bytes, which nobody writes any more: `self` is consumed.
         let rc = unsafe { libc::mprotect(self.base.cast(), GATE_SIZE, libc::PROT_READ) };
-        if rc == 0 { Ok(()) } else { Err(Error::os("mprotect of the gate read-only")) }
+        if rc == 0 {
+            Ok(())
+        } else {
+            Err(Error::os("mprotect of the gate read-only"))
+        }
     }
 
     fn write(&self, offset: usize, value: u64) {
-        assert!(offset + size_of::<u64>() <= GATE_SIZE, "write beyond the gate at {offset:#x}");
+        assert!(
+            offset + size_of::<u64>() <= GATE_SIZE,
+            "write beyond the gate at {offset:#x}"
+        );
         // SAFETY: in bounds (checked) of our writable private mapping, 8-byte aligned; no upper code runs yet, so
         // nobody reads it meanwhile.
         unsafe { self.base.add(offset).cast::<u64>().write(value) }
@@ -164,7 +196,10 @@ fn map_at(address: usize, length: usize) -> Result<*mut u8> {
         return Err(if source.raw_os_error() == Some(libc::EEXIST) {
             Error::GateOccupied { address }
         } else {
-            Error::Os { what: "mmap of the gate".into(), source }
+            Error::Os {
+                what: "mmap of the gate".into(),
+                source,
+            }
         });
     }
     Ok(mapped.cast())

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   upper thread, first crossing         factory thread                lender thread
-//!   WANTED += 1, wake ─────────────────> sleeps on WANTED
+//!   WANTED := MADE + 1, wake ──────────> sleeps on WANTED
 //!   sleeps on MADE                       pthread_create ─────────────> makes a block with its own FS base
 //!                                        MADE += 1, wake <──────────── sleeps for ever
 //!   claims a free block <─────────────── sleeps on WANTED
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::thread::{ThreadBlock, make_block};
 use crate::{arch, signals, sys};
 
-/// How many lenders were asked for.
+/// How many lenders there should be.
 static WANTED: AtomicU32 = AtomicU32::new(0);
 /// How many lenders there are.
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -44,13 +44,16 @@ pub fn start() -> Result<()> {
     }
     signals::spawn_lower("mana-factory", 0, factory)
         .map(drop)
-        .map_err(|source| Error::Os { what: "creating the thread that makes lower-half TLS blocks".into(), source })
+        .map_err(|source| Error::Os {
+            what: "creating the thread that makes lower-half TLS blocks".into(),
+            source,
+        })
 }
 
 fn factory() {
     loop {
         let wanted = WANTED.load(Ordering::Acquire);
-        while MADE.load(Ordering::Relaxed) != wanted {
+        while MADE.load(Ordering::Relaxed) < wanted {
             make_lender();
             MADE.fetch_add(1, Ordering::Release);
             wake_all(&MADE);
@@ -71,27 +74,33 @@ fn make_lender() {
     };
     if let Err(error) = signals::spawn_lower("mana-lender", LENDER_STACK_BYTES, lender) {
         // The thread that waits for the block has no TLS to say this with.
-        eprintln!("mana: cannot create a thread to lend its thread-local storage: {error} (ulimit -u?)");
+        eprintln!(
+            "mana: cannot create a thread to lend its thread-local storage: {error} (ulimit -u?)"
+        );
         std::process::abort();
     }
     made.recv().expect("the lender sends before it parks");
 }
 
-/// Repeats `claim` until it yields a block, having asked the factory for one more if it does not at first.
+/// Repeats `claim` until it yields a block, and asks the factory for one more whenever it does not.
 pub(crate) fn obtain(claim: impl Fn() -> Option<&'static ThreadBlock>) -> &'static ThreadBlock {
     if let Some(block) = claim() {
         return block;
     }
     if FACTORY_PID.load(Ordering::Acquire) != sys::getpid() {
-        sys::die("mana: a forked process calls MPI in a new thread, which is not possible: it must exec first\n");
+        sys::die(
+            "mana: a forked process calls MPI in a new thread, which is not possible: it must exec first\n",
+        );
     }
-    WANTED.fetch_add(1, Ordering::AcqRel);
-    wake_all(&WANTED);
     loop {
         let made = MADE.load(Ordering::Acquire);
         if let Some(block) = claim() {
             return block;
         }
+        // Another thread may have taken the one that was made for this one: so each asks again for one more than there
+        // are, not once for one more than were asked for.
+        WANTED.fetch_max(made + 1, Ordering::AcqRel);
+        wake_all(&WANTED);
         wait_while(&MADE, made);
     }
 }
@@ -99,7 +108,14 @@ pub(crate) fn obtain(claim: impl Fn() -> Option<&'static ThreadBlock>) -> &'stat
 /// Sleeps until `word` differs from `value`; may return early.
 pub(crate) fn wait_while(word: &AtomicU32, value: u32) {
     let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-    let args = [word.as_ptr() as u64, operation as u64, u64::from(value), 0, 0, 0];
+    let args = [
+        word.as_ptr() as u64,
+        operation as u64,
+        u64::from(value),
+        0,
+        0,
+        0,
+    ];
     // SAFETY: a futex word that outlives the call; no time limit. EAGAIN and EINTR are early returns.
     unsafe { sys::raw(libc::SYS_futex, args) };
 }
@@ -107,7 +123,14 @@ pub(crate) fn wait_while(word: &AtomicU32, value: u32) {
 /// Wakes everyone who sleeps on `word`.
 pub(crate) fn wake_all(word: &AtomicU32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-    let args = [word.as_ptr() as u64, operation as u64, i32::MAX as u64, 0, 0, 0];
+    let args = [
+        word.as_ptr() as u64,
+        operation as u64,
+        i32::MAX as u64,
+        0,
+        0,
+        0,
+    ];
     // SAFETY: wakes sleepers on an address, nothing else.
     unsafe { sys::raw(libc::SYS_futex, args) };
 }

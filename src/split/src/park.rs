@@ -12,9 +12,9 @@
 //! While the interrupt handler runs, the thread's upper stack does not change, and all that a restart needs of its
 //! registers is in the frame.
 //!
-//! A thread belongs to the upper half exactly if it does not block the checkpoint signal: the hooks keep the application
-//! from blocking it, and the lower half's threads block all signals. A thread of a library in the lower half that does
-//! not is corrected when the signal first finds it.
+//! A thread belongs to the upper half if it does not block the checkpoint signal: the hooks keep the application from
+//! blocking it, and the lower half's threads block all signals. A thread of a library in the lower half that does not is
+//! corrected when the signal first finds it.
 //!
 //! A system call that the signal interrupts is restarted by the kernel where SA_RESTART does that (signal(7)); sleeps
 //! and waits with a time limit end early with EINTR, as with any signal handler.
@@ -70,11 +70,24 @@ static INTERRUPT_HANDLER: OnceLock<InterruptHandler> = OnceLock::new();
 /// # Panics
 /// When called twice.
 pub fn install(signal: i32, handler: InterruptHandler) -> Result<()> {
-    let fault = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
-    if !(1..=64).contains(&signal) || fault.contains(&signal) || [libc::SIGKILL, libc::SIGSTOP].contains(&signal) {
+    let fault = [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGILL,
+        libc::SIGTRAP,
+        libc::SIGSYS,
+    ];
+    if !(1..=64).contains(&signal)
+        || fault.contains(&signal)
+        || [libc::SIGKILL, libc::SIGSTOP].contains(&signal)
+    {
         return Err(Error::CheckpointSignal { signal });
     }
-    assert!(INTERRUPT_HANDLER.set(handler).is_ok(), "the interrupt handler is set once");
+    assert!(
+        INTERRUPT_HANDLER.set(handler).is_ok(),
+        "the interrupt handler is set once"
+    );
     signals::install_checkpoint_handler(signal, on_checkpoint_signal)
 }
 
@@ -108,7 +121,11 @@ unsafe extern "C" fn on_checkpoint_signal(
     // in no callback; a second checkpoint signal finds RIP in the lower half and returns above.
     unsafe {
         arch::write_fs(block.lower_fs());
-        arch::call_on_stack((&raw mut interrupted).cast(), run_interrupt_handler, block.park_stack_top);
+        arch::call_on_stack(
+            (&raw mut interrupted).cast(),
+            run_interrupt_handler,
+            block.park_stack_top,
+        );
         arch::write_fs(fs);
     }
 }
@@ -116,10 +133,15 @@ unsafe extern "C" fn on_checkpoint_signal(
 unsafe extern "C" fn run_interrupt_handler(interrupted: *mut libc::c_void) {
     // SAFETY: `on_checkpoint_signal` passes its local, which outlives this call.
     let interrupted = unsafe { &*interrupted.cast::<Interrupted>() };
-    let handler = INTERRUPT_HANDLER.get().expect("set before the signal's handler was installed");
+    let handler = INTERRUPT_HANDLER
+        .get()
+        .expect("set before the signal's handler was installed");
     interrupted.block.interrupted.store(true, Ordering::Release);
     handler(interrupted);
-    interrupted.block.interrupted.store(false, Ordering::Release);
+    interrupted
+        .block
+        .interrupted
+        .store(false, Ordering::Release);
 }
 
 /// A thread of the lower half that was created with signals open: it blocks them from here on and counts as what it is.
@@ -131,24 +153,55 @@ fn stray(context: &mut libc::ucontext_t) {
     }
 }
 
-/// The upper half's threads: those of the process that do not block the checkpoint signal.
+/// The upper half's threads: the process' main thread and those that do not block the checkpoint signal, or do so for a
+/// moment inside the lower half ([`signals::with_all_blocked`]).
 ///
 /// # Errors
 /// [`Error::Os`] when /proc cannot be read.
 pub fn upper_threads() -> Result<Vec<Tid>> {
-    let failed = |source| Error::Os { what: "reading /proc/self/task".into(), source };
+    loop {
+        let blockings = signals::BLOCKINGS.load(Ordering::Acquire);
+        let upper = scan_threads()?;
+        // Otherwise a thread may have begun to block its signals between the two looks that `scan_threads` takes.
+        if signals::BLOCKINGS.load(Ordering::Acquire) == blockings {
+            return Ok(upper);
+        }
+    }
+}
+
+fn scan_threads() -> Result<Vec<Tid>> {
+    let failed = |source| Error::Os {
+        what: "reading /proc/self/task".into(),
+        source,
+    };
+    // Before the masks are read: who unblocks meanwhile is in one of the two.
+    let mut known: Vec<Tid> = ThreadBlock::all()
+        .filter(|block| block.blocks_signals())
+        .map(ThreadBlock::tid)
+        .collect();
+    known.push(sys::getpid());
     let mut upper = Vec::new();
     for entry in fs::read_dir("/proc/self/task").map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let tid = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let tid = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse().ok());
         let status = match fs::read_to_string(path.join("status")) {
             Ok(status) => status,
             // It ended meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => continue,
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    || error.raw_os_error() == Some(libc::ESRCH) =>
+            {
+                continue;
+            }
             Err(error) => return Err(failed(error)),
         };
+        let status = Status::parse(&status);
         if let Some(tid) = tid
-            && is_upper_status(&status, signals::checkpoint_bit())
+            && status.alive
+            && (known.contains(&tid) || !status.blocks(signals::checkpoint_bit()))
         {
             upper.push(tid);
         }
@@ -156,12 +209,30 @@ pub fn upper_threads() -> Result<Vec<Tid>> {
     Ok(upper)
 }
 
-/// Whether /proc/TID/status shows a living thread that does not block the signals of `bit`.
-fn is_upper_status(status: &str, bit: u64) -> bool {
-    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    let dead = field("State:").is_none_or(|state| state.starts_with(['Z', 'X']));
-    let blocked = field("SigBlk:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
-    !dead && blocked.is_some_and(|blocked| blocked & bit == 0)
+/// What /proc/TID/status says, proc_pid_status(5).
+struct Status {
+    alive: bool,
+    blocked: u64,
+}
+
+impl Status {
+    fn parse(text: &str) -> Self {
+        let field = |name| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::trim)
+        };
+        Self {
+            alive: field("State:").is_some_and(|state| !state.starts_with(['Z', 'X'])),
+            blocked: field("SigBlk:")
+                .and_then(|mask| u64::from_str_radix(mask, 16).ok())
+                .unwrap_or(0),
+        }
+    }
+
+    fn blocks(&self, bit: u64) -> bool {
+        self.blocked & bit != 0
+    }
 }
 
 /// Sends the checkpoint signal to the upper half's threads, those apart that it has interrupted already, and returns all
@@ -173,11 +244,18 @@ fn is_upper_status(status: &str, bit: u64) -> bool {
 pub fn signal_upper_threads() -> Result<Vec<Tid>> {
     let signal = signals::checkpoint_signal().ok_or(Error::CheckpointSignal { signal: 0 })?;
     let upper = upper_threads()?;
-    let interrupted: Vec<Tid> =
-        ThreadBlock::all().filter(|block| block.interrupted()).map(ThreadBlock::tid).collect();
+    let interrupted: Vec<Tid> = ThreadBlock::all()
+        .filter(|block| block.interrupted())
+        .map(ThreadBlock::tid)
+        .collect();
     for &tid in upper.iter().filter(|tid| !interrupted.contains(tid)) {
         // SAFETY: sends a signal whose handler is installed. ESRCH: it ended meanwhile.
-        unsafe { sys::raw(libc::SYS_tgkill, [sys::getpid() as u64, tid as u64, signal as u64, 0, 0, 0]) };
+        unsafe {
+            sys::raw(
+                libc::SYS_tgkill,
+                [sys::getpid() as u64, tid as u64, signal as u64, 0, 0, 0],
+            )
+        };
     }
     Ok(upper)
 }
@@ -187,13 +265,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_is_upper_if_it_lives_and_takes_the_signal() {
+    fn status_of_threads() {
+        let status = |state, mask: u64| {
+            Status::parse(&format!(
+                "Name:\tapp\nState:\t{state}\nSigBlk:\t{mask:016x}\n"
+            ))
+        };
         let bit = 1 << 61;
-        let status = |state, mask| format!("Name:\tapp\nState:\t{state}\nSigBlk:\t{mask:016x}\n");
-        assert!(is_upper_status(&status("R (running)", 0_u64), bit));
-        assert!(is_upper_status(&status("S (sleeping)", !bit), bit));
-        assert!(!is_upper_status(&status("S (sleeping)", bit), bit));
-        assert!(!is_upper_status(&status("Z (zombie)", 0), bit));
-        assert!(!is_upper_status("", bit));
+        assert!(status("R (running)", 0).alive && !status("R (running)", 0).blocks(bit));
+        assert!(!status("S (sleeping)", !bit).blocks(bit));
+        assert!(status("S (sleeping)", bit).blocks(bit));
+        assert!(!status("Z (zombie)", 0).alive);
+        assert!(!Status::parse("").alive);
     }
 }

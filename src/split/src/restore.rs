@@ -15,7 +15,10 @@
 //! libc keeps a thread's number in its descriptor and in the locks it holds, so the upper half goes on using the old
 //! numbers; [`tid_of_kernel`] and [`tid_of_upper`] translate, for the hooks of tgkill(2) and its like.
 
-#![expect(unsafe_code, reason = "maps memory at given addresses, makes threads, leaves for upper code")]
+#![expect(
+    unsafe_code,
+    reason = "maps memory at given addresses, makes threads, leaves for upper code"
+)]
 // # Safety
 // All of it runs with the lower TLS live: the main thread's own, and a lent one in each thread it makes. The last thing a
 // thread does here is to set FS to the upper TLS and leave. All signals but the checkpoint signal are blocked until then.
@@ -35,14 +38,35 @@ use crate::{arch, signals, sys};
 /// # Errors
 /// [`Error::Os`] when something is mapped there already (EEXIST) or memory is short.
 pub fn map_region(start: usize, bytes: usize) -> Result<()> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
-    let what = || format!("mapping the region {start:#x}-{:#x} of the image", start + bytes);
+    let flags =
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+    let what = || {
+        format!(
+            "mapping the region {start:#x}-{:#x} of the image",
+            start + bytes
+        )
+    };
     // SAFETY: MAP_FIXED_NOREPLACE replaces nothing.
-    let mapped = unsafe { sys::mmap(start, bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) }
-        .map_err(|errno| Error::Os { what: what(), source: errno.into() })?;
+    let mapped = unsafe {
+        sys::mmap(
+            start,
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        )
+    }
+    .map_err(|errno| Error::Os {
+        what: what(),
+        source: errno.into(),
+    })?;
     if mapped != start {
         // A kernel before 4.17 takes the flag for a hint.
-        return Err(Error::Os { what: what(), source: std::io::Error::from_raw_os_error(libc::EEXIST) });
+        return Err(Error::Os {
+            what: what(),
+            source: std::io::Error::from_raw_os_error(libc::EEXIST),
+        });
     }
     Ok(())
 }
@@ -53,10 +77,15 @@ pub fn map_region(start: usize, bytes: usize) -> Result<()> {
 /// [`Error::Os`] when the kernel refuses, for instance writable and executable memory under SELinux.
 pub fn protect_region(start: usize, bytes: usize, protection: i32) -> Result<()> {
     // SAFETY: a region of the image, in which no code runs yet.
-    unsafe { sys::mprotect(start, bytes, protection) }.map(drop).map_err(|errno| Error::Os {
-        what: format!("protecting the region {start:#x}-{:#x} of the image", start + bytes),
-        source: errno.into(),
-    })
+    unsafe { sys::mprotect(start, bytes, protection) }
+        .map(drop)
+        .map_err(|errno| Error::Os {
+            what: format!(
+                "protecting the region {start:#x}-{:#x} of the image",
+                start + bytes
+            ),
+            source: errno.into(),
+        })
 }
 
 /// Sets a restored upper half going: the main thread's image on this thread, the others on new ones. Memory, gate and
@@ -71,11 +100,19 @@ pub fn protect_region(start: usize, bytes: usize, protection: i32) -> Result<()>
 pub fn resume_all(threads: Vec<ThreadImage>) -> Result<std::convert::Infallible> {
     let missing = missing_processor_features(&threads);
     if !missing.is_empty() {
-        return Err(Error::Restore { why: format!("this processor lacks {}, which was in use", missing.join(", ")) });
+        return Err(Error::Restore {
+            why: format!(
+                "this processor lacks {}, which was in use",
+                missing.join(", ")
+            ),
+        });
     }
-    let (mut main, others): (Vec<_>, Vec<_>) = threads.into_iter().partition(|thread| thread.is_main);
+    let (mut main, others): (Vec<_>, Vec<_>) =
+        threads.into_iter().partition(|thread| thread.is_main);
     let (Some(main), true) = (main.pop(), main.is_empty()) else {
-        return Err(Error::Restore { why: "the image must have exactly one main thread".into() });
+        return Err(Error::Restore {
+            why: "the image must have exactly one main thread".into(),
+        });
     };
 
     // The checkpoint signal stays open: it is what makes these threads count as the upper half's, so that a checkpoint
@@ -107,7 +144,11 @@ struct Start {
 
 fn start_thread(image: ThreadImage, barrier: &'static Barrier) -> Result<Tid> {
     let block = block_for_restored(image.upper_fs);
-    let start = Box::leak(Box::new(Start { image, block, barrier }));
+    let start = Box::leak(Box::new(Start {
+        image,
+        block,
+        barrier,
+    }));
     let flags = libc::CLONE_VM
         | libc::CLONE_FS
         | libc::CLONE_FILES
@@ -131,12 +172,20 @@ fn start_thread(image: ThreadImage, barrier: &'static Barrier) -> Result<Tid> {
         arch::write_gs(own_block);
         tid
     };
-    if tid < 0 { Err(Error::os("clone of a restored thread")) } else { Ok(tid) }
+    if tid < 0 {
+        Err(Error::os("clone of a restored thread"))
+    } else {
+        Ok(tid)
+    }
 }
 
 extern "C" fn run_thread(start: *mut c_void) -> i32 {
     // SAFETY: `start_thread` passes a leaked `Start`.
-    let Start { image, block, barrier } = unsafe { &*start.cast::<Start>() };
+    let Start {
+        image,
+        block,
+        barrier,
+    } = unsafe { &*start.cast::<Start>() };
     block.own_as(image.upper_fs);
     barrier.ready(image.apply());
     barrier.wait();
@@ -155,9 +204,15 @@ unsafe fn go(image: &ThreadImage, block: &ThreadBlock) -> ! {
         arch::write_fs(block.upper_fs());
         match image.resume {
             Resume::Signal { ucontext } => arch::return_from_signal(ucontext),
-            Resume::Cross { frame, signal_mask, modes } => {
-                arch::resume_frame(&*(frame as *const CrossFrame), modes, signal_mask & !signals::checkpoint_bit())
-            }
+            Resume::Cross {
+                frame,
+                signal_mask,
+                modes,
+            } => arch::resume_frame(
+                &*(frame as *const CrossFrame),
+                modes,
+                signal_mask & !signals::checkpoint_bit(),
+            ),
         }
     }
 }
@@ -173,7 +228,10 @@ struct Barrier {
 impl Barrier {
     fn ready(&self, outcome: Result<()>) {
         if let Err(error) = outcome {
-            *self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+            *self
+                .failed
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
         }
         self.ready.fetch_add(1, Ordering::Release);
         wake_all(&self.ready);
@@ -187,7 +245,11 @@ impl Barrier {
             }
             wait_while(&self.ready, ready);
         }
-        let failed = self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let failed = self
+            .failed
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
         failed.map_or(Ok(()), Err)
     }
 
@@ -221,11 +283,17 @@ fn numbers() -> &'static [(Tid, Tid)] {
 /// The kernel's number of the thread, or main thread and with it process, that the upper half calls `tid`.
 #[must_use]
 pub fn tid_of_kernel(tid: Tid) -> Tid {
-    numbers().iter().find(|(upper, _)| *upper == tid).map_or(tid, |(_, kernel)| *kernel)
+    numbers()
+        .iter()
+        .find(|(upper, _)| *upper == tid)
+        .map_or(tid, |(_, kernel)| *kernel)
 }
 
 /// The number by which the upper half knows the thread with the kernel's number `tid`.
 #[must_use]
 pub fn tid_of_upper(tid: Tid) -> Tid {
-    numbers().iter().find(|(_, kernel)| *kernel == tid).map_or(tid, |(upper, _)| *upper)
+    numbers()
+        .iter()
+        .find(|(_, kernel)| *kernel == tid)
+        .map_or(tid, |(upper, _)| *upper)
 }

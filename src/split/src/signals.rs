@@ -17,7 +17,10 @@
 //! The checkpoint signal is not the application's: its handler cannot be replaced (EINVAL, as for SIGKILL; setting it to
 //! the default or to be ignored succeeds and does nothing) and it never enters a thread's signal mask.
 
-#![expect(unsafe_code, reason = "signal system calls, and calls to the application's handlers")]
+#![expect(
+    unsafe_code,
+    reason = "signal system calls, and calls to the application's handlers"
+)]
 // # Safety
 // The hooks and the signal entry run with the upper TLS live (the entry also with the lower one): no TLS, no
 // allocation, no panic, raw system calls only. `export`, `import` and `spawn_lower` run with the lower TLS live.
@@ -53,7 +56,8 @@ const SIG_IGN: u64 = 1;
 const SA_RESTORER: u64 = 0x0400_0000;
 
 /// The application's handler of each signal: what the entry calls.
-static HANDLERS: [AtomicU64; SIGNAL_MAX as usize + 1] = [const { AtomicU64::new(SIG_DFL) }; SIGNAL_MAX as usize + 1];
+static HANDLERS: [AtomicU64; SIGNAL_MAX as usize + 1] =
+    [const { AtomicU64::new(SIG_DFL) }; SIGNAL_MAX as usize + 1];
 
 /// The checkpoint signal, 0 while there is none.
 static CHECKPOINT_SIGNAL: AtomicI32 = AtomicI32::new(0);
@@ -75,13 +79,25 @@ pub(crate) fn checkpoint_bit() -> u64 {
 fn kernel_sigaction(signal: i32, new: *const KernelAction, old: *mut KernelAction) -> i64 {
     // SAFETY: null or pointers to the kernel's structure; what the new action runs is this module's own entry, a
     // disposition without code, or the caller's own handler.
-    unsafe { sys::raw(libc::SYS_rt_sigaction, [signal as u64, new as u64, old as u64, SIGSET_BYTES, 0, 0]) }
+    unsafe {
+        sys::raw(
+            libc::SYS_rt_sigaction,
+            [signal as u64, new as u64, old as u64, SIGSET_BYTES, 0, 0],
+        )
+    }
 }
 
 /// Changes this thread's signal mask (`how` as in sigprocmask(2)) and returns the old one.
 pub(crate) fn change_mask(how: i32, mask: u64) -> u64 {
     let mut old = 0_u64;
-    let args = [how as u64, (&raw const mask) as u64, (&raw mut old) as u64, SIGSET_BYTES, 0, 0];
+    let args = [
+        how as u64,
+        (&raw const mask) as u64,
+        (&raw mut old) as u64,
+        SIGSET_BYTES,
+        0,
+        0,
+    ];
     // SAFETY: reads and writes one word each.
     unsafe { sys::raw(libc::SYS_rt_sigprocmask, args) };
     old
@@ -105,9 +121,18 @@ impl Drop for MaskGuard {
 
 /// The calling thread's alternate signal stack, empty if it has none.
 pub(crate) fn alternate_stack() -> Range<u64> {
-    let mut stack = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: 0, ss_size: 0 };
+    let mut stack = libc::stack_t {
+        ss_sp: std::ptr::null_mut(),
+        ss_flags: 0,
+        ss_size: 0,
+    };
     // SAFETY: a query that fills in `stack`.
-    unsafe { sys::raw(libc::SYS_sigaltstack, [0, (&raw mut stack) as u64, 0, 0, 0, 0]) };
+    unsafe {
+        sys::raw(
+            libc::SYS_sigaltstack,
+            [0, (&raw mut stack) as u64, 0, 0, 0, 0],
+        )
+    };
     if stack.ss_flags & libc::SS_DISABLE != 0 {
         return 0..0;
     }
@@ -131,12 +156,21 @@ pub fn spawn_lower<T: Send + 'static>(
     with_all_blocked(|| builder.spawn(body))
 }
 
+/// How often [`with_all_blocked`] has begun: [`crate::park::upper_threads`] looks again when that changes.
+pub(crate) static BLOCKINGS: AtomicU64 = AtomicU64::new(0);
+
 /// Runs `body` with all signals blocked, so that the threads it creates block them too: for calls into libraries that
-/// start threads of their own.
+/// start threads of their own. An application's thread goes on counting as one. Call it with the lower TLS live.
 pub fn with_all_blocked<T>(body: impl FnOnce() -> T) -> T {
+    let flag = ThreadBlock::current().map(|block| &block.blocks_signals);
+    let before = flag.is_some_and(|flag| flag.swap(true, Ordering::AcqRel));
+    BLOCKINGS.fetch_add(1, Ordering::AcqRel);
     let old = change_mask(libc::SIG_BLOCK, !0);
     let result = body();
     change_mask(libc::SIG_SETMASK, old);
+    if let Some(flag) = flag {
+        flag.store(before, Ordering::Release);
+    }
     result
 }
 
@@ -154,14 +188,16 @@ pub fn hook_rt_sigaction(args: [u64; 6]) -> i64 {
     let new = unsafe { (new as *const KernelAction).as_ref() };
     let (result, previous) = if checkpoint_signal() == Some(signal) {
         let refused = new.is_some_and(|new| new.handler > SIG_IGN);
-        (if refused { -i64::from(libc::EINVAL) } else { 0 }, KernelAction::default())
+        (
+            if refused { -i64::from(libc::EINVAL) } else { 0 },
+            KernelAction::default(),
+        )
     } else {
         set_action(signal, new)
     };
     // SAFETY: as above.
-    if result == 0
-        && let Some(old) = unsafe { (old as *mut KernelAction).as_mut() }
-    {
+    let old = unsafe { (old as *mut KernelAction).as_mut() };
+    if let (0, Some(old)) = (result, old) {
         *old = previous;
     }
     result
@@ -207,7 +243,9 @@ pub fn hook_rt_sigprocmask(args: [u64; 6]) -> i64 {
         libc::SIG_UNBLOCK => *mask,
         _ => mask & !checkpoint_bit(),
     });
-    let new = stripped.as_ref().map_or(0, |mask| std::ptr::from_ref(mask) as u64);
+    let new = stripped
+        .as_ref()
+        .map_or(0, |mask| std::ptr::from_ref(mask) as u64);
     // SAFETY: `new` points to our copy, which outlives the call; the rest is the application's own call.
     unsafe { sys::raw(libc::SYS_rt_sigprocmask, [how, new, old, size, 0, 0]) }
 }
@@ -270,12 +308,19 @@ unsafe fn hand_over(signal: i32, info: *mut libc::siginfo_t, context: &mut libc:
     unsafe {
         block_all_after(context);
         // si_code is positive when the kernel itself raised the signal.
-        let synchronous = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL | libc::SIGTRAP);
+        let synchronous = matches!(
+            signal,
+            libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL | libc::SIGTRAP
+        );
         if synchronous && (*info).si_code > 0 {
             return;
         }
         let pid = sys::getpid() as u64;
-        if sys::raw(libc::SYS_rt_tgsigqueueinfo, [pid, pid, signal as u64, info as u64, 0, 0]) != 0 {
+        if sys::raw(
+            libc::SYS_rt_tgsigqueueinfo,
+            [pid, pid, signal as u64, info as u64, 0, 0],
+        ) != 0
+        {
             // Only a process may not forge a kernel's siginfo; without it, then.
             sys::raw(libc::SYS_tgkill, [pid, pid, signal as u64, 0, 0, 0]);
         }
@@ -316,8 +361,22 @@ fn own_signals() -> impl Iterator<Item = i32> {
 pub fn export() -> Vec<SignalAction> {
     own_signals()
         .filter_map(|signal| {
-            let (result, KernelAction { handler, flags, restorer, mask }) = set_action(signal, None);
-            (result == 0 && handler != SIG_DFL).then_some(SignalAction { signal, handler, flags, restorer, mask })
+            let (
+                result,
+                KernelAction {
+                    handler,
+                    flags,
+                    restorer,
+                    mask,
+                },
+            ) = set_action(signal, None);
+            (result == 0 && handler != SIG_DFL).then_some(SignalAction {
+                signal,
+                handler,
+                flags,
+                restorer,
+                mask,
+            })
         })
         .collect()
 }
@@ -328,19 +387,23 @@ pub fn export() -> Vec<SignalAction> {
 /// [`Error::Os`] when the kernel refuses one.
 pub fn import(actions: &[SignalAction]) -> Result<()> {
     for signal in own_signals() {
-        let new = actions.iter().find(|action| action.signal == signal).map_or(KernelAction::default(), |action| {
-            KernelAction {
+        let new = actions
+            .iter()
+            .find(|action| action.signal == signal)
+            .map_or(KernelAction::default(), |action| KernelAction {
                 handler: action.handler,
                 flags: action.flags,
                 restorer: action.restorer,
                 mask: action.mask,
-            }
-        });
+            });
         // 32 and 33 are libc's own; the kernel takes them as any other.
         let (result, _) = set_action(signal, Some(&new));
         if result != 0 {
             let source = std::io::Error::from_raw_os_error(-result as i32);
-            return Err(Error::Os { what: format!("restoring the action of signal {signal}"), source });
+            return Err(Error::Os {
+                what: format!("restoring the action of signal {signal}"),
+                source,
+            });
         }
     }
     Ok(())
@@ -363,7 +426,10 @@ pub(crate) fn install_checkpoint_handler(
     if result != 0 {
         CHECKPOINT_SIGNAL.store(0, Ordering::Relaxed);
         let source = std::io::Error::from_raw_os_error(-result as i32);
-        return Err(Error::Os { what: format!("installing the handler of checkpoint signal {signal}"), source });
+        return Err(Error::Os {
+            what: format!("installing the handler of checkpoint signal {signal}"),
+            source,
+        });
     }
     change_mask(libc::SIG_UNBLOCK, checkpoint_bit());
     Ok(())

@@ -15,7 +15,10 @@
 //!
 //! Invariant: no two living threads use one block, because no two living threads have one FS.
 
-#![expect(unsafe_code, reason = "blocks are shared with assembly by address and live for ever")]
+#![expect(
+    unsafe_code,
+    reason = "blocks are shared with assembly by address and live for ever"
+)]
 // # Safety
 // `adopt` and everything it calls run with the upper TLS live: no TLS, no allocation, no panic, raw system calls only,
 // and all signals but the checkpoint signal blocked, so that a handler cannot come back in. `ThreadBlock`'s methods
@@ -43,6 +46,7 @@ pub struct ThreadBlock {
     callback_mark: AtomicU64,
     tid: AtomicU32,
     pub(crate) interrupted: AtomicBool,
+    pub(crate) blocks_signals: AtomicBool,
     pub(crate) park_stack_top: u64,
     engine_slot: AtomicPtr<c_void>,
     next: AtomicPtr<ThreadBlock>,
@@ -114,6 +118,11 @@ impl ThreadBlock {
         self.interrupted.load(Ordering::Acquire)
     }
 
+    /// Whether the thread, in the lower half, blocks all signals for a moment: it is the upper half's all the same.
+    pub(crate) fn blocks_signals(&self) -> bool {
+        self.blocks_signals.load(Ordering::Acquire)
+    }
+
     /// A word for the engine's use. It stays with the block: the next thread that gets the block finds it.
     #[must_use]
     pub fn engine_slot(&self) -> &AtomicPtr<c_void> {
@@ -135,7 +144,10 @@ impl ThreadBlock {
         if mark == 0 {
             return false;
         }
-        let left = match (alternate_stack().contains(&mark), alternate_stack().contains(&sp)) {
+        let left = match (
+            alternate_stack().contains(&mark),
+            alternate_stack().contains(&sp),
+        ) {
             (true, false) => true,
             (false, true) => false,
             _ => sp > mark,
@@ -151,6 +163,7 @@ impl ThreadBlock {
         self.tid.store(sys::gettid() as u32, Ordering::Relaxed);
         self.callback_mark.store(0, Ordering::Relaxed);
         self.interrupted.store(false, Ordering::Relaxed);
+        self.blocks_signals.store(false, Ordering::Relaxed);
         self.frame.store(0, Ordering::Relaxed);
         // SAFETY: this thread's block from here on.
         unsafe { arch::write_gs(ptr::from_ref(self) as u64) };
@@ -163,7 +176,9 @@ impl ThreadBlock {
     }
 
     fn claim(&self, from: u64, fs: u64) -> bool {
-        self.upper_fs.compare_exchange(from, fs, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.upper_fs
+            .compare_exchange(from, fs, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Whether the block's thread is gone and was not inside the lower half when it went.
@@ -180,13 +195,20 @@ pub(crate) struct CallbackMark<'a> {
 
 impl<'a> CallbackMark<'a> {
     pub(crate) fn set(block: &'a ThreadBlock) -> Self {
-        Self { block, previous: block.callback_mark.swap(arch::stack_pointer(), Ordering::Relaxed) }
+        Self {
+            block,
+            previous: block
+                .callback_mark
+                .swap(arch::stack_pointer(), Ordering::Relaxed),
+        }
     }
 }
 
 impl Drop for CallbackMark<'_> {
     fn drop(&mut self) {
-        self.block.callback_mark.store(self.previous, Ordering::Relaxed);
+        self.block
+            .callback_mark
+            .store(self.previous, Ordering::Relaxed);
     }
 }
 
@@ -199,6 +221,7 @@ pub(crate) fn make_block(lower_fs: u64) -> &'static ThreadBlock {
         callback_mark: AtomicU64::new(0),
         tid: AtomicU32::new(0),
         interrupted: AtomicBool::new(false),
+        blocks_signals: AtomicBool::new(false),
         park_stack_top: new_stack(PARK_STACK_BYTES),
         engine_slot: AtomicPtr::new(ptr::null_mut()),
         next: AtomicPtr::new(ptr::null_mut()),
@@ -218,9 +241,17 @@ fn new_stack(bytes: usize) -> u64 {
     // SAFETY: a fresh anonymous mapping, and its first page made inaccessible.
     unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
-        let base = sys::mmap(0, bytes + window::PAGE_BYTES, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
-            .expect("room for a parking stack");
-        sys::mprotect(base, window::PAGE_BYTES, libc::PROT_NONE).expect("a guard page below a parking stack");
+        let base = sys::mmap(
+            0,
+            bytes + window::PAGE_BYTES,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        )
+        .expect("room for a parking stack");
+        sys::mprotect(base, window::PAGE_BYTES, libc::PROT_NONE)
+            .expect("a guard page below a parking stack");
         (base + window::PAGE_BYTES + bytes) as u64
     }
 }
@@ -231,7 +262,11 @@ fn new_stack(bytes: usize) -> u64 {
 /// # Panics
 /// On any other thread.
 pub fn register_main() -> &'static ThreadBlock {
-    assert_eq!(sys::gettid(), sys::getpid(), "register_main runs on the process' main thread");
+    assert_eq!(
+        sys::gettid(),
+        sys::getpid(),
+        "register_main runs on the process' main thread"
+    );
     let known = MAIN.load(Ordering::Acquire);
     // SAFETY: null or a block, which lives for ever.
     let block = unsafe { known.as_ref() }.unwrap_or_else(|| make_block(arch::read_fs()));

@@ -104,10 +104,19 @@ pub fn capture_cross(frame: &CrossFrame) -> Result<ThreadImage> {
 }
 
 /// Describes the calling thread, which the checkpoint signal interrupted in upper code.
-pub(crate) fn capture_signal(block: &ThreadBlock, context: *const libc::ucontext_t) -> Result<ThreadImage> {
+pub(crate) fn capture_signal(
+    block: &ThreadBlock,
+    context: *const libc::ucontext_t,
+) -> Result<ThreadImage> {
     // SAFETY: the kernel's signal frame, which stays until the handler returns.
     let components = unsafe { arch::xsave_components_in_use((*context).uc_mcontext.fpregs.cast()) };
-    capture(block, Resume::Signal { ucontext: context as u64 }, components)
+    capture(
+        block,
+        Resume::Signal {
+            ucontext: context as u64,
+        },
+        components,
+    )
 }
 
 fn capture(block: &ThreadBlock, resume: Resume, xsave_components: u64) -> Result<ThreadImage> {
@@ -127,13 +136,19 @@ fn capture(block: &ThreadBlock, resume: Resume, xsave_components: u64) -> Result
 
 fn ask(what: &str, number: i64, args: [u64; 6]) -> Result<()> {
     // SAFETY: the callers below ask for one structure each, through a pointer to a local of its type.
-    unsafe { sys::call(number, args) }.map(drop).map_err(|errno| Error::raw(what, errno))
+    unsafe { sys::call(number, args) }
+        .map(drop)
+        .map_err(|errno| Error::raw(what, errno))
 }
 
 fn clear_tid_address() -> Result<u64> {
     let mut address = 0_u64;
     let args = [PR_GET_TID_ADDRESS, (&raw mut address) as u64, 0, 0, 0, 0];
-    ask("prctl(PR_GET_TID_ADDRESS), which needs a kernel with CONFIG_CHECKPOINT_RESTORE,", libc::SYS_prctl, args)?;
+    ask(
+        "prctl(PR_GET_TID_ADDRESS), which needs a kernel with CONFIG_CHECKPOINT_RESTORE,",
+        libc::SYS_prctl,
+        args,
+    )?;
     Ok(address)
 }
 
@@ -145,8 +160,16 @@ fn robust_list() -> Result<(u64, u64)> {
 }
 
 fn alternate_stack() -> Result<AlternateStack> {
-    let mut stack = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: 0, ss_size: 0 };
-    ask("sigaltstack", libc::SYS_sigaltstack, [0, (&raw mut stack) as u64, 0, 0, 0, 0])?;
+    let mut stack = libc::stack_t {
+        ss_sp: std::ptr::null_mut(),
+        ss_flags: 0,
+        ss_size: 0,
+    };
+    ask(
+        "sigaltstack",
+        libc::SYS_sigaltstack,
+        [0, (&raw mut stack) as u64, 0, 0, 0, 0],
+    )?;
     Ok(AlternateStack {
         start: stack.ss_sp as u64,
         bytes: stack.ss_size as u64,
@@ -156,8 +179,22 @@ fn alternate_stack() -> Result<AlternateStack> {
 
 fn name() -> Result<Vec<u8>> {
     let mut name = [0_u8; NAME_BYTES];
-    ask("prctl(PR_GET_NAME)", libc::SYS_prctl, [libc::PR_GET_NAME as u64, name.as_mut_ptr() as u64, 0, 0, 0, 0])?;
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(NAME_BYTES);
+    ask(
+        "prctl(PR_GET_NAME)",
+        libc::SYS_prctl,
+        [
+            libc::PR_GET_NAME as u64,
+            name.as_mut_ptr() as u64,
+            0,
+            0,
+            0,
+            0,
+        ],
+    )?;
+    let end = name
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(NAME_BYTES);
     Ok(name[..end].to_vec())
 }
 
@@ -172,13 +209,26 @@ impl ThreadImage {
             ss_size: stack.bytes as usize,
         };
         let mut name = [0_u8; NAME_BYTES];
-        name[..self.name.len().min(NAME_BYTES - 1)].copy_from_slice(&self.name[..self.name.len().min(NAME_BYTES - 1)]);
+        name[..self.name.len().min(NAME_BYTES - 1)]
+            .copy_from_slice(&self.name[..self.name.len().min(NAME_BYTES - 1)]);
         let (head, bytes) = self.robust_list;
-        ask("set_tid_address", libc::SYS_set_tid_address, [self.clear_tid_address, 0, 0, 0, 0, 0])?;
+        ask(
+            "set_tid_address",
+            libc::SYS_set_tid_address,
+            [self.clear_tid_address, 0, 0, 0, 0, 0],
+        )?;
         if bytes != 0 {
-            ask("set_robust_list", libc::SYS_set_robust_list, [head, bytes, 0, 0, 0, 0])?;
+            ask(
+                "set_robust_list",
+                libc::SYS_set_robust_list,
+                [head, bytes, 0, 0, 0, 0],
+            )?;
         }
-        ask("sigaltstack", libc::SYS_sigaltstack, [(&raw const stack) as u64, 0, 0, 0, 0, 0])?;
+        ask(
+            "sigaltstack",
+            libc::SYS_sigaltstack,
+            [(&raw const stack) as u64, 0, 0, 0, 0, 0],
+        )?;
         let args = [libc::PR_SET_NAME as u64, name.as_ptr() as u64, 0, 0, 0, 0];
         ask("prctl(PR_SET_NAME)", libc::SYS_prctl, args)
     }
@@ -195,17 +245,25 @@ impl ThreadImage {
 
 /// Names of the XSAVE components, by bit of XCR0 (Intel SDM volume 1, 13.1).
 const XSAVE_NAMES: [&str; 20] = [
-    "x87", "SSE", "AVX", "MPX", "MPX", "AVX-512", "AVX-512", "AVX-512", "PT", "PKU", "PASID", "CET", "CET", "HDC", "UINTR",
-    "LBR", "HWP", "AMX", "AMX", "APX",
+    "x87", "SSE", "AVX", "MPX", "MPX", "AVX-512", "AVX-512", "AVX-512", "PT", "PKU", "PASID",
+    "CET", "CET", "HDC", "UINTR", "LBR", "HWP", "AMX", "AMX", "APX",
 ];
 
 /// The processor features, by name, whose register contents `threads` need and this processor (or kernel) lacks.
 #[must_use]
 pub fn missing_processor_features(threads: &[ThreadImage]) -> Vec<&'static str> {
-    let needed = threads.iter().fold(0, |all, thread| all | thread.xsave_components);
+    let needed = threads
+        .iter()
+        .fold(0, |all, thread| all | thread.xsave_components);
     let missing = needed & !arch::xsave_components_enabled();
-    let mut names: Vec<_> =
-        bits(missing).map(|bit| XSAVE_NAMES.get(bit).copied().unwrap_or("an XSAVE component unknown to mana")).collect();
+    let mut names: Vec<_> = bits(missing)
+        .map(|bit| {
+            XSAVE_NAMES
+                .get(bit)
+                .copied()
+                .unwrap_or("an XSAVE component unknown to mana")
+        })
+        .collect();
     names.dedup();
     names
 }

@@ -10,15 +10,28 @@ use tempfile::TempDir;
 /// The example's binary, which Cargo builds beside the tests.
 fn roundtrip() -> PathBuf {
     let deps = std::env::current_exe().expect("this test's path");
-    let target = deps.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
+    let target = deps
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/PROFILE/deps/TEST");
     target.join("examples/ckpt_roundtrip")
 }
 
 fn compile(dir: &TempDir, name: &str, flags: &[&str]) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name).with_extension("c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/programs")
+        .join(name)
+        .with_extension("c");
     let program = dir.path().join(name);
     let status = Command::new("cc")
-        .args(["-O2", "-Wall", "-Wextra", "-Wno-deprecated-non-prototype", "-pthread", "-o"])
+        .args([
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Wno-deprecated-non-prototype",
+            "-pthread",
+            "-o",
+        ])
         .arg(&program)
         .arg(source)
         .args(flags)
@@ -30,8 +43,17 @@ fn compile(dir: &TempDir, name: &str, flags: &[&str]) -> PathBuf {
 
 /// Standard output of a program that runs undisturbed, outside the window.
 fn undisturbed(program: &Path, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).stderr(Stdio::null()).output().expect("the program runs");
-    assert!(output.status.success(), "{}: {}", program.display(), output.status);
+    let output = Command::new(program)
+        .args(args)
+        .stderr(Stdio::null())
+        .output()
+        .expect("the program runs");
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        program.display(),
+        output.status
+    );
     String::from_utf8(output.stdout).expect("text")
 }
 
@@ -48,7 +70,12 @@ impl Run {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-                .unwrap_or_else(|error| panic!("{error}: cargo build -p mana_split --examples makes {}", roundtrip().display()));
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{error}: cargo build -p mana_split --examples makes {}",
+                    roundtrip().display()
+                )
+            });
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         Self { child, stderr }
     }
@@ -60,14 +87,23 @@ impl Run {
     }
 
     fn checkpoint(&mut self) {
-        self.child.stdin.as_mut().expect("piped").write_all(b"checkpoint\n").expect("the agent reads");
+        self.child
+            .stdin
+            .as_mut()
+            .expect("piped")
+            .write_all(b"checkpoint\n")
+            .expect("the agent reads");
         self.expect_line("saved");
     }
 
     fn kill(mut self) {
         self.child.kill().expect("still running");
         let status = self.child.wait().expect("a child");
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL), "{status}");
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(libc::SIGKILL),
+            "{status}"
+        );
     }
 
     fn finish(mut self) -> String {
@@ -82,7 +118,11 @@ impl Run {
 /// Runs `program`, saves and kills it, restarts it; twice, the second time from a checkpoint of the restarted process.
 fn save_kill_restart_twice(dir: &TempDir, program: &Path, args: &[&str]) -> String {
     let image = dir.path().join("image").to_str().expect("text").to_owned();
-    let command: Vec<&str> = ["run", &image, program.to_str().expect("text")].iter().chain(args).copied().collect();
+    let command: Vec<&str> = ["run", &image, program.to_str().expect("text")]
+        .iter()
+        .chain(args)
+        .copied()
+        .collect();
     let mut first = Run::start(&command);
     first.expect_line("ready");
     first.checkpoint();
@@ -98,7 +138,10 @@ fn a_loop_in_vector_registers_goes_on_bit_for_bit() {
     let dir = TempDir::new().expect("a directory");
     let program = compile(&dir, "avx_loop", &["-mavx"]);
     let steps = ["400000000"];
-    assert_eq!(save_kill_restart_twice(&dir, &program, &steps), undisturbed(&program, &steps));
+    assert_eq!(
+        save_kill_restart_twice(&dir, &program, &steps),
+        undisturbed(&program, &steps)
+    );
 }
 
 #[test]
@@ -106,7 +149,10 @@ fn a_program_at_fixed_addresses_goes_on() {
     let dir = TempDir::new().expect("a directory");
     let program = compile(&dir, "avx_loop", &["-mavx", "-no-pie"]);
     let steps = ["400000000"];
-    assert_eq!(save_kill_restart_twice(&dir, &program, &steps), undisturbed(&program, &steps));
+    assert_eq!(
+        save_kill_restart_twice(&dir, &program, &steps),
+        undisturbed(&program, &steps)
+    );
 }
 
 #[test]
@@ -114,7 +160,10 @@ fn threads_with_locks_conditions_and_sleeps_go_on() {
     let dir = TempDir::new().expect("a directory");
     let program = compile(&dir, "threads", &[]);
     let rounds = ["40000"];
-    assert_eq!(save_kill_restart_twice(&dir, &program, &rounds), undisturbed(&program, &rounds));
+    assert_eq!(
+        save_kill_restart_twice(&dir, &program, &rounds),
+        undisturbed(&program, &rounds)
+    );
 }
 
 #[test]
@@ -140,5 +189,8 @@ fn calls_under_way_are_made_again_or_return_their_result() {
     run.kill();
     let output = Run::start(&["restart", &image]).finish();
     // 2 * 10 + 5 + 1 in the first process, 2 * 20 + 5 + 1 in the second; (40 + 1) * 100 + 6 from the thread.
-    assert_eq!(output, "callback: 26\nmade again: 87654321\ncompleted: 4106\ncallback: 46\n");
+    assert_eq!(
+        output,
+        "callback: 26\nmade again: 87654321\ncompleted: 4106\ncallback: 46\n"
+    );
 }

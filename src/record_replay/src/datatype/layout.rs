@@ -1,9 +1,9 @@
 //! What a datatype is in memory: size, bounds, alignment, and the walks over its bytes.
 //!
-//! Bounds are those of MPI 4.1 section 5.1.6. A type without explicit bounds gets an upper bound padded so that its extent
-//! is a multiple of the strictest alignment in it (the standard's ε), as the C compiler pads a struct. Some native MPIs pad
-//! structs only; a native type is resized to these bounds when its own differ, so that an application sees one extent under
-//! every MPI.
+//! Bounds are those of MPI 4.1 section 5.1.6. A type without explicit bounds gets an upper bound padded so that its
+//! extent is a multiple of the strictest alignment in it (the standard's ε), as the C compiler pads a struct. Open MPI
+//! does the same; MPICH pads structs only, and there the bounds of a resized member do not bind the struct. A native type
+//! is therefore resized to these bounds when its own differ, so that an application sees one extent under every MPI.
 
 use super::body::{Body, Bounds, add};
 use super::shape::{BasicRuns, Runs};
@@ -101,7 +101,8 @@ impl Layout {
     #[must_use]
     pub fn is_contiguous(&self, count: i64) -> bool {
         count <= 0
-            || self.body.dense && (count == 1 || self.size_bytes() == 0 || self.extent() == self.size_bytes())
+            || self.body.dense
+                && (count == 1 || self.size_bytes() == 0 || self.extent() == self.size_bytes())
     }
 
     /// First byte and one past the last byte that a buffer of `count` of them touches, relative to its address.

@@ -92,11 +92,17 @@ pub(super) struct Amount {
 
 impl Amount {
     fn times(self, count: i64) -> Self {
-        Self { bytes: self.bytes * count, elements: self.elements * count }
+        Self {
+            bytes: self.bytes * count,
+            elements: self.elements * count,
+        }
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { bytes: self.bytes + other.bytes, elements: self.elements + other.elements }
+        Self {
+            bytes: self.bytes + other.bytes,
+            elements: self.elements + other.elements,
+        }
     }
 
     /// Whether this much and `more` is still within a limit on one of the two.
@@ -119,24 +125,39 @@ impl Shape {
     /// All of the shape.
     fn amount(&self) -> Amount {
         match self {
-            Self::Run { length, basic, .. } => Amount { bytes: *length, elements: length / size_of(*basic) },
+            Self::Run { length, basic, .. } => Amount {
+                bytes: *length,
+                elements: length / size_of(*basic),
+            },
             Self::Repeat { count, body, .. } => body.amount().times(*count),
-            Self::Sequence(parts) => {
-                parts.iter().fold(Amount { bytes: 0, elements: 0 }, |sum, (_, part)| sum.plus(part.amount()))
-            }
+            Self::Sequence(parts) => parts.iter().fold(
+                Amount {
+                    bytes: 0,
+                    elements: 0,
+                },
+                |sum, (_, part)| sum.plus(part.amount()),
+            ),
         }
     }
 
     /// The longest beginning of whole elements within a limit. Skips whole parts, so it takes as many steps as the shape
     /// has parts, not as there are runs.
     pub(super) fn prefix(&self, limit: Limit) -> Amount {
-        let mut sum = Amount { bytes: 0, elements: 0 };
+        let mut sum = Amount {
+            bytes: 0,
+            elements: 0,
+        };
         let mut shape = self;
         loop {
             match shape {
                 Self::Run { length, basic, .. } => {
-                    let one = Amount { bytes: size_of(*basic), elements: 1 };
-                    return sum.plus(one.times(copies_within(sum, one, limit).min(length / size_of(*basic))));
+                    let one = Amount {
+                        bytes: size_of(*basic),
+                        elements: 1,
+                    };
+                    return sum.plus(
+                        one.times(copies_within(sum, one, limit).min(length / size_of(*basic))),
+                    );
                 }
                 Self::Repeat { count, body, .. } => {
                     let one = body.amount();

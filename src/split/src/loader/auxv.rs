@@ -11,7 +11,7 @@ const AT_BASE_PLATFORM: u64 = 24;
 /// What the new program's vector says that this process's does not.
 pub(super) struct Facts<'a> {
     pub(super) program: &'a Mapped,
-    pub(super) interpreter: Option<&'a Mapped>,
+    pub(super) interpreter: &'a Mapped,
     /// Address of the upper half's vdso.
     pub(super) vdso: usize,
 }
@@ -34,7 +34,7 @@ fn adapt(own: &[(u64, u64)], facts: &Facts) -> Vec<(u64, u64)> {
         (libc::AT_PHDR, facts.program.phdr as u64),
         (libc::AT_PHENT, PHENT_BYTES),
         (libc::AT_PHNUM, facts.program.phnum as u64),
-        (libc::AT_BASE, facts.interpreter.map_or(0, |loader| loader.bias as u64)),
+        (libc::AT_BASE, facts.interpreter.bias as u64),
         (libc::AT_ENTRY, facts.program.entry as u64),
         (AT_MANA_GATE, GATE_ADDR as u64),
     ];
@@ -51,14 +51,14 @@ mod tests {
     #[test]
     fn own_facts_stay_and_addresses_are_replaced() {
         let program = Mapped { bias: 0x1000, entry: 0x1040, phdr: 0x1040, phnum: 9, needs_backstop: false };
-        let facts = Facts { program: &program, interpreter: None, vdso: 0x7000 };
+        let facts = Facts { program: &program, interpreter: &Mapped { bias: 0x9000, ..program }, vdso: 0x7000 };
         let own = [(libc::AT_HWCAP2, 2), (libc::AT_PHDR, 99), (libc::AT_EXECFN, 99), (51, 3632), (libc::AT_NULL, 0)];
         let vector = adapt(&own, &facts);
         let value = |key| vector.iter().find(|entry| entry.0 == key).map(|entry| entry.1);
         assert_eq!(value(libc::AT_HWCAP2), Some(2));
         assert_eq!(value(51), Some(3632), "AT_MINSIGSTKSZ");
         assert_eq!(value(libc::AT_PHDR), Some(0x1040));
-        assert_eq!(value(libc::AT_BASE), Some(0));
+        assert_eq!(value(libc::AT_BASE), Some(0x9000));
         assert_eq!(value(AT_MANA_GATE), Some(GATE_ADDR as u64));
         assert_eq!(value(libc::AT_EXECFN), None);
         assert_eq!(vector.iter().filter(|entry| entry.0 == libc::AT_PHDR).count(), 1);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   window   program | trampolines | ld.so | trampolines | vdso image | guard, stack | what ld.so maps later …
-//!   start()  rsp = stack image, FS = 0, clean registers, jump to ld.so's entry point (the program's, if static)
+//!   start()  rsp = stack image, FS = 0, clean registers, jump to ld.so's entry point
 //! ```
 //!
 //! What is the same as for a program the kernel starts: argument and environment strings, the auxiliary vector, `#!`
@@ -60,22 +60,20 @@ pub fn load(program: &Program) -> Result<Loaded> {
     let resolved = script::resolve(program)?;
     let file = open(&resolved.path)?;
     let image = Image::read(&resolved.path, &file)?;
-    let mapped = image::map(&resolved.path, &file, &image)?;
-    let interpreter = match &image.interpreter {
-        Some(path) => Some(map_interpreter(path)?),
-        None => return Err(Error::StaticProgram { path: resolved.path }),
+    let Some(interpreter) = &image.interpreter else {
+        return Err(Error::StaticProgram { path: resolved.path });
     };
+    let mapped = image::map(&resolved.path, &file, &image)?;
+    let interpreter = map_interpreter(interpreter)?;
     hooks::set_program(real_path(&resolved.path));
 
-    let entry = interpreter.as_ref().map_or(mapped.entry, |loader| loader.entry);
-    let vdso = vdso::map_image()?;
-    let facts = auxv::Facts { program: &mapped, interpreter: interpreter.as_ref(), vdso };
+    let facts = auxv::Facts { program: &mapped, interpreter: &interpreter, vdso: vdso::map_image()? };
     let stack_pointer = build_stack(program, &resolved.args, image.executable_stack, &facts)?;
-    if mapped.needs_backstop || interpreter.is_some_and(|loader| loader.needs_backstop) {
+    if mapped.needs_backstop || interpreter.needs_backstop {
         seccomp::arm();
     }
     let name = cstring(program.path.file_name().unwrap_or(program.path.as_os_str()))?;
-    Ok(Loaded { entry, stack_pointer, name })
+    Ok(Loaded { entry: interpreter.entry, stack_pointer, name })
 }
 
 impl Loaded {

@@ -350,8 +350,8 @@ mod tests {
     fn this_machines_libc_needs_no_backstop() {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let mapped = |part: &str| {
-            let paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
-            paths.filter(|path| path.contains(part)).next_back().map(str::to_owned)
+            let mut paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+            paths.rfind(|path| path.contains(part)).map(str::to_owned)
         };
         for (part, least) in [("/libc.so", 20), ("/ld-linux", 5)] {
             let Some(path) = mapped(part) else { return eprintln!("skipped: not a process with glibc") };

@@ -73,7 +73,11 @@ unsafe extern "C" fn weigh_arguments(frame: &mut CrossFrame) -> u64 {
 }
 
 fn weigh(arguments: impl Iterator<Item = u64>) -> u64 {
-    arguments.fold(17, |weight, argument| weight.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(argument))
+    arguments.fold(17, |weight, argument| {
+        weight
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(argument)
+    })
 }
 
 /// Counts the crossings of this thread in the lower TLS.
@@ -96,7 +100,9 @@ unsafe extern "C" fn meet(_frame: &mut CrossFrame) -> u64 {
 unsafe extern "C" fn call_back(frame: &mut CrossFrame) -> u64 {
     let block = ThreadBlock::current().expect("a thread that has crossed");
     let in_callback = block.in_callback();
-    let arguments: Vec<u64> = (0..frame.arg(1) as usize).map(|index| frame.arg(2 + index)).collect();
+    let arguments: Vec<u64> = (0..frame.arg(1) as usize)
+        .map(|index| frame.arg(2 + index))
+        .collect();
     LOCAL.set(1000);
     // SAFETY: the tests pass functions with that many words.
     let result = unsafe { call_upper(frame.arg(0) as usize, &arguments) };
@@ -108,7 +114,14 @@ unsafe extern "C" fn call_back(frame: &mut CrossFrame) -> u64 {
 unsafe extern "C" fn raise(frame: &mut CrossFrame) -> u64 {
     LOCAL.set(77);
     // SAFETY: sends a signal to this kernel thread.
-    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), frame.arg(0)) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_tgkill,
+            libc::getpid(),
+            libc::gettid(),
+            frame.arg(0),
+        )
+    };
     LOCAL.get()
 }
 
@@ -116,7 +129,10 @@ unsafe extern "C" fn raise(frame: &mut CrossFrame) -> u64 {
 unsafe extern "C" fn fail(_frame: &mut CrossFrame) -> u64 {
     // SAFETY: closes no descriptor.
     let result = unsafe { libc::close(-1) };
-    assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EBADF));
+    assert_eq!(
+        std::io::Error::last_os_error().raw_os_error(),
+        Some(libc::EBADF)
+    );
     result as u64
 }
 
@@ -162,19 +178,58 @@ fn every_argument_arrives() {
 #[unsafe(naked)]
 extern "C" fn changed_registers(function: *const ()) -> u64 {
     naked_asm!(
-        "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15", "sub rsp, 8",
-        "mov rbx, 101", "mov rbp, 102", "mov r12, 103", "mov r13, 104", "mov r14, 105", "mov r15, 106",
+        "push rbx",
+        "push rbp",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp, 8",
+        "mov rbx, 101",
+        "mov rbp, 102",
+        "mov r12, 103",
+        "mov r13, 104",
+        "mov r14, 105",
+        "mov r15, 106",
         "mov [rsp], rsp", // the stack pointer must come back too
         "call rdi",
         "xor eax, eax",
-        "cmp rbx, 101", "setne cl", "movzx ecx, cl", "add eax, ecx",
-        "cmp rbp, 102", "setne cl", "movzx ecx, cl", "add eax, ecx",
-        "cmp r12, 103", "setne cl", "movzx ecx, cl", "add eax, ecx",
-        "cmp r13, 104", "setne cl", "movzx ecx, cl", "add eax, ecx",
-        "cmp r14, 105", "setne cl", "movzx ecx, cl", "add eax, ecx",
-        "cmp r15, 106", "setne cl", "movzx ecx, cl", "add eax, ecx",
-        "cmp [rsp], rsp", "setne cl", "movzx ecx, cl", "add eax, ecx",
-        "add rsp, 8", "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx", "ret",
+        "cmp rbx, 101",
+        "setne cl",
+        "movzx ecx, cl",
+        "add eax, ecx",
+        "cmp rbp, 102",
+        "setne cl",
+        "movzx ecx, cl",
+        "add eax, ecx",
+        "cmp r12, 103",
+        "setne cl",
+        "movzx ecx, cl",
+        "add eax, ecx",
+        "cmp r13, 104",
+        "setne cl",
+        "movzx ecx, cl",
+        "add eax, ecx",
+        "cmp r14, 105",
+        "setne cl",
+        "movzx ecx, cl",
+        "add eax, ecx",
+        "cmp r15, 106",
+        "setne cl",
+        "movzx ecx, cl",
+        "add eax, ecx",
+        "cmp [rsp], rsp",
+        "setne cl",
+        "movzx ecx, cl",
+        "add eax, ecx",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbp",
+        "pop rbx",
+        "ret",
     )
 }
 
@@ -200,7 +255,10 @@ fn errno_of_the_upper_half_survives() {
     // SAFETY: errno of this thread.
     unsafe { *libc::__errno_location() = libc::EDOM };
     assert_eq!(call!(FAIL) as i32, -1);
-    assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EDOM));
+    assert_eq!(
+        std::io::Error::last_os_error().raw_os_error(),
+        Some(libc::EDOM)
+    );
 }
 
 #[test]
@@ -217,7 +275,26 @@ fn a_new_thread_does_not_use_the_block_it_inherits() {
     thread::scope(|scope| {
         let child = scope.spawn(|| {
             assert!(ThreadBlock::current().is_none(), "%gs is the creator's");
-            assert_eq!(call!(MOST_ARGUMENTS as u16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), weigh([0; 14].into_iter()));
+            assert_eq!(
+                call!(
+                    MOST_ARGUMENTS as u16,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0
+                ),
+                weigh([0; 14].into_iter())
+            );
             let block = ThreadBlock::current().expect("has crossed");
             // SAFETY: always succeeds.
             assert_eq!(block.tid(), unsafe { libc::gettid() });
@@ -235,19 +312,48 @@ fn blocks_of_dead_threads_are_used_again() {
         call!(COUNT);
         std::ptr::from_ref(ThreadBlock::current().expect("has crossed")) as usize
     };
-    let blocks: HashSet<usize> = (0..THREADS).map(|_| thread::spawn(cross).join().expect("no panic")).collect();
+    let blocks: HashSet<usize> = (0..THREADS)
+        .map(|_| thread::spawn(cross).join().expect("no panic"))
+        .collect();
     // The other tests' threads take a block now and then.
-    assert!(blocks.len() < THREADS / 2, "{} blocks for one thread at a time", blocks.len());
+    assert!(
+        blocks.len() < THREADS / 2,
+        "{} blocks for one thread at a time",
+        blocks.len()
+    );
 }
 
-extern "C" fn weigh_nine(a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64, h: u64, i: u64) -> u64 {
+extern "C" fn weigh_nine(
+    a: u64,
+    b: u64,
+    c: u64,
+    d: u64,
+    e: u64,
+    f: u64,
+    g: u64,
+    h: u64,
+    i: u64,
+) -> u64 {
     weigh([a, b, c, d, e, f, g, h, i].into_iter())
 }
 
 extern "C" fn nested() -> u64 {
     assert!(ThreadBlock::current().expect("has crossed").in_callback());
     assert_eq!(LOCAL.get(), 31, "a callback has the upper TLS");
-    let weight = call!(CALL_BACK, weigh_nine as *const () as u64, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+    let weight = call!(
+        CALL_BACK,
+        weigh_nine as *const () as u64,
+        9,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9
+    );
     assert_eq!(weight, weigh(1..10));
     assert!(ThreadBlock::current().expect("has crossed").in_callback());
     weight
@@ -287,7 +393,9 @@ extern "C" fn on_signal(signal: i32, info: *const libc::siginfo_t, context: u64)
     assert_eq!(unsafe { (*info).si_signo }, signal);
     SIGNAL_CONTEXT.store(context, Ordering::Relaxed);
     let in_callback = ThreadBlock::current().is_some_and(ThreadBlock::in_callback);
-    SEEN.lock().expect("no panic").push((signal, LOCAL.get(), in_callback));
+    SEEN.lock()
+        .expect("no panic")
+        .push((signal, LOCAL.get(), in_callback));
 }
 
 #[test]
@@ -296,20 +404,40 @@ fn a_handler_runs_with_the_upper_tls_wherever_the_signal_finds_the_thread() {
     LOCAL.set(55);
     call!(COUNT);
     let handler = on_signal as *const () as u64;
-    let action = [handler, SA_RESTORER | libc::SA_SIGINFO as u64, restorer as *const () as u64, 1 << 3];
+    let action = [
+        handler,
+        SA_RESTORER | libc::SA_SIGINFO as u64,
+        restorer as *const () as u64,
+        1 << 3,
+    ];
     assert_eq!(set_kernel_action(SIGNAL, Some(action)), (0, [0; 4]));
-    assert_eq!(set_kernel_action(SIGNAL, None), (0, action), "the application sees what it set");
+    assert_eq!(
+        set_kernel_action(SIGNAL, None),
+        (0, action),
+        "the application sees what it set"
+    );
 
     // SAFETY: sends a signal to this kernel thread, which then is on the upper side.
     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), SIGNAL) };
-    assert_eq!(call!(RAISE, SIGNAL as u64), 77, "the interrupted handler keeps its TLS");
+    assert_eq!(
+        call!(RAISE, SIGNAL as u64),
+        77,
+        "the interrupted handler keeps its TLS"
+    );
     assert_eq!(LOCAL.get(), 55);
-    assert_eq!(*SEEN.lock().expect("no panic"), [(SIGNAL, 55, true), (SIGNAL, 55, true)]);
+    assert_eq!(
+        *SEEN.lock().expect("no panic"),
+        [(SIGNAL, 55, true), (SIGNAL, 55, true)]
+    );
     assert_ne!(SIGNAL_CONTEXT.load(Ordering::Relaxed), 0);
     assert!(!ThreadBlock::current().expect("has crossed").in_callback());
 
     let table = signals::export();
-    assert!(table.iter().any(|entry| entry.signal == SIGNAL && entry.handler == handler && entry.mask == 1 << 3));
+    assert!(
+        table.iter().any(|entry| entry.signal == SIGNAL
+            && entry.handler == handler
+            && entry.mask == 1 << 3)
+    );
 
     // SA_RESETHAND: the kernel resets the action, and that is what the application sees.
     let once = [handler, action[1] | libc::SA_RESETHAND as u64, action[2], 0];
@@ -341,9 +469,14 @@ fn the_gate_is_read_only_and_there_once() {
     start();
     let error = Gate::install(0, 0).expect_err("occupied").to_string();
     assert!(error.contains("0x100000"), "{error}");
-    let error = Gate::install(0, GATE_SLOTS as u32 + 1).expect_err("too many").to_string();
+    let error = Gate::install(0, GATE_SLOTS as u32 + 1)
+        .expect_err("too many")
+        .to_string();
     assert!(error.contains(&GATE_SLOTS.to_string()), "{error}");
     let maps = std::fs::read_to_string("/proc/self/maps").expect("this process' maps");
-    let line = maps.lines().find(|line| line.starts_with("00100000-")).expect("the gate's line");
+    let line = maps
+        .lines()
+        .find(|line| line.starts_with("00100000-"))
+        .expect("the gate's line");
     assert!(line.starts_with("00100000-00108000 r--p"), "{line}");
 }

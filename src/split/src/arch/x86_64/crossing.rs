@@ -71,8 +71,14 @@ macro_rules! slot_entries {
         );
     };
 }
-slot_entries!("mana_crossing_entries_instructions", "mana_crossing_common_instructions");
-slot_entries!("mana_crossing_entries_system_call", "mana_crossing_common_system_call");
+slot_entries!(
+    "mana_crossing_entries_instructions",
+    "mana_crossing_common_instructions"
+);
+slot_entries!(
+    "mana_crossing_entries_system_call",
+    "mana_crossing_common_system_call"
+);
 
 /// The common path; `$load` leaves FS in rax and the block (or 0) in rbx, `$write` sets FS to rsi and may clobber the
 /// caller-saved registers except rdx.
@@ -189,4 +195,3 @@ common_path!(
     arch_prctl = libc::SYS_arch_prctl,
     result = offset_of!(CrossFrame, result)
 );
-

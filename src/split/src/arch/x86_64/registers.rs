@@ -58,7 +58,12 @@ pub unsafe fn system_call(number: i64, args: [u64; 6]) -> i64 {
 fn arch_prctl_get(code: i32) -> u64 {
     let mut value = 0_u64;
     // SAFETY: ARCH_GET_FS and ARCH_GET_GS store one word through the pointer.
-    unsafe { system_call(libc::SYS_arch_prctl, [code as u64, (&raw mut value) as u64, 0, 0, 0, 0]) };
+    unsafe {
+        system_call(
+            libc::SYS_arch_prctl,
+            [code as u64, (&raw mut value) as u64, 0, 0, 0, 0],
+        )
+    };
     value
 }
 
@@ -98,7 +103,10 @@ pub unsafe fn write_fs(value: u64) {
         if BY_INSTRUCTION.load(Ordering::Relaxed) {
             asm!("wrfsbase {}", in(reg) value, options(nostack, preserves_flags));
         } else {
-            system_call(libc::SYS_arch_prctl, [ARCH_SET_FS as u64, value, 0, 0, 0, 0]);
+            system_call(
+                libc::SYS_arch_prctl,
+                [ARCH_SET_FS as u64, value, 0, 0, 0, 0],
+            );
         }
     }
 }
@@ -114,7 +122,10 @@ pub unsafe fn write_gs(value: u64) {
         if BY_INSTRUCTION.load(Ordering::Relaxed) {
             asm!("wrgsbase {}", in(reg) value, options(nostack, preserves_flags));
         } else {
-            system_call(libc::SYS_arch_prctl, [ARCH_SET_GS as u64, value, 0, 0, 0, 0]);
+            system_call(
+                libc::SYS_arch_prctl,
+                [ARCH_SET_GS as u64, value, 0, 0, 0, 0],
+            );
         }
     }
 }

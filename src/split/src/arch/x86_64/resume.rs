@@ -11,7 +11,11 @@ use crate::gate::{FUNCTIONS_OFFSET, GATE_ADDR};
 /// # Safety
 /// `function` is such a function and `arguments` points to `count` words.
 #[unsafe(naked)]
-pub unsafe extern "C" fn call_with_arguments(function: usize, arguments: *const u64, count: usize) -> u64 {
+pub unsafe extern "C" fn call_with_arguments(
+    function: usize,
+    arguments: *const u64,
+    count: usize,
+) -> u64 {
     naked_asm!(
         "push rbp",
         "mov rbp, rsp",
@@ -93,9 +97,14 @@ pub unsafe extern "C" fn call_on_stack(
 pub unsafe fn resume_frame(frame: &CrossFrame, modes: FloatModes, mask: u64) -> ! {
     let (target, rax, drop_bytes) = match frame.state() {
         CrossState::ReExecute => {
-            let slot_address = GATE_ADDR + FUNCTIONS_OFFSET + usize::from(frame.slot()) * size_of::<u64>();
+            let slot_address =
+                GATE_ADDR + FUNCTIONS_OFFSET + usize::from(frame.slot()) * size_of::<u64>();
             // SAFETY: a slot of the gate, which is mapped and filled before any upper code runs.
-            (unsafe { (slot_address as *const u64).read() }, frame.slot, FRAME_BYTES)
+            (
+                unsafe { (slot_address as *const u64).read() },
+                frame.slot,
+                FRAME_BYTES,
+            )
         }
         // As the callee's `ret` would: the return address goes off the stack too.
         CrossState::Completed(result) => (frame.return_rip, result, FRAME_BYTES + size_of::<u64>()),

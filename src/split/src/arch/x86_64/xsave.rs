@@ -21,7 +21,9 @@ const LEGACY: u64 = 0b11;
 pub unsafe fn xsave_components_in_use(area: *const u8) -> u64 {
     // SAFETY: the legacy area has 512 bytes; the header follows it when the magic number is there.
     unsafe {
-        if area.is_null() || area.add(SW_RESERVED).cast::<u32>().read_unaligned() != FP_XSTATE_MAGIC1 {
+        if area.is_null()
+            || area.add(SW_RESERVED).cast::<u32>().read_unaligned() != FP_XSTATE_MAGIC1
+        {
             return LEGACY;
         }
         area.add(XSTATE_BV).cast::<u64>().read_unaligned()

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   JobSpec::new(mpi, ranks, program)   what to start        (builder)
-//!       .args(..) .env(..) .tcp()
+//!       .args(..) .env(..) .fabric(..)
 //!       .launch()  ->  Job              it runs              stdout, stderr in files
 //!           .wait() -> Finished         ended by itself      status, stdout, stderr
 //!           .kill9_all()                every process of it, launcher included
@@ -11,151 +11,24 @@
 //! No test asserts on time. A job that does not get on is found by a watchdog far beyond what any machine needs; it fails
 //! with all the job printed and what its threads were doing.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+mod finished;
+mod spec;
+
+use std::path::Path;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use crate::command::shown;
 use crate::error::{Context, Result, SuiteError};
-use crate::mpi::{Fabric, Mpi};
-use crate::processes::{self, MARK};
+use crate::processes;
+
+pub use finished::Finished;
+pub use spec::JobSpec;
 
 /// After this long without what was waited for, a job is reported as stuck.
 const WATCHDOG: Duration = Duration::from_secs(180);
 
 /// How often a condition is looked at again.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-
-/// A job to be started.
-#[derive(Clone, Debug)]
-pub struct JobSpec {
-    mpi: &'static Mpi,
-    fabric: Fabric,
-    ranks: u32,
-    program: PathBuf,
-    args: Vec<OsString>,
-    env: Vec<(OsString, OsString)>,
-    wrapper: Vec<OsString>,
-}
-
-impl JobSpec {
-    /// `ranks` ranks of `program` under `mpi`.
-    pub fn new(mpi: &'static Mpi, ranks: u32, program: impl Into<PathBuf>) -> Self {
-        let program = program.into();
-        let fabric = Fabric::SharedMemory;
-        Self {
-            mpi,
-            fabric,
-            ranks,
-            program,
-            args: Vec::new(),
-            env: Vec::new(),
-            wrapper: Vec::new(),
-        }
-    }
-
-    /// Adds arguments for the program.
-    #[must_use]
-    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
-        self
-    }
-
-    /// Adds a variable to the environment of launcher and ranks.
-    #[must_use]
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
-        self
-    }
-
-    /// Chooses what carries the messages.
-    #[must_use]
-    pub fn fabric(mut self, fabric: Fabric) -> Self {
-        self.fabric = fabric;
-        self
-    }
-
-    /// Starts the launcher by another program, whose arguments end with the launcher's command line.
-    #[must_use]
-    pub fn wrapped_in(mut self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        self.wrapper = words
-            .into_iter()
-            .map(|word| word.as_ref().to_owned())
-            .collect();
-        self
-    }
-
-    /// Starts it.
-    ///
-    /// # Errors
-    /// The launcher cannot be started, or no folder for its output can be made.
-    pub fn launch(&self) -> Result<Job> {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let nth = STARTED.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("{}-{nth}", std::process::id());
-        let dir = tempfile::Builder::new()
-            .prefix("mana-job-")
-            .tempdir()
-            .context("create", &std::env::temp_dir())?;
-        let output = |name: &str| {
-            let path = dir.path().join(name);
-            File::create(&path).context("create", &path)
-        };
-        let mut command = wrapped(self.mpi.launcher(self.ranks, self.fabric), &self.wrapper);
-        command
-            .arg(&self.program)
-            .args(&self.args)
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .env(MARK, &mark)
-            // Launchers keep sockets and session folders in TMPDIR, and a killed one leaves them.
-            .env("TMPDIR", dir.path())
-            .stdin(Stdio::null())
-            .stdout(output("stdout")?)
-            .stderr(output("stderr")?);
-        let shown = shown(&command);
-        let child = command.spawn().map_err(|source| SuiteError::Start {
-            command: shown.clone(),
-            source,
-        })?;
-        Ok(Job {
-            child,
-            mark,
-            dir,
-            shown,
-        })
-    }
-
-    /// Starts it and waits for its end, which must be a good one.
-    ///
-    /// # Errors
-    /// It cannot be started, is stuck, or ends with a nonzero status.
-    pub fn run(&self) -> Result<Finished> {
-        self.launch()?.wait()?.successful()
-    }
-}
-
-fn wrapped(command: Command, wrapper: &[OsString]) -> Command {
-    let Some((program, words)) = wrapper.split_first() else {
-        return command;
-    };
-    let mut outer = Command::new(program);
-    outer
-        .args(words)
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => outer.env(name, value),
-            None => outer.env_remove(name),
-        };
-    }
-    outer
-}
 
 /// A job that was started. Dropping it kills what is left of it.
 #[derive(Debug)]
@@ -164,19 +37,6 @@ pub struct Job {
     mark: String,
     dir: tempfile::TempDir,
     shown: String,
-}
-
-/// A job that has ended.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// The command line.
-    pub command: String,
-    /// The launcher's status.
-    pub status: ExitStatus,
-    /// All that launcher and ranks wrote on stdout.
-    pub stdout: String,
-    /// The same for stderr.
-    pub stderr: String,
 }
 
 impl Job {
@@ -324,29 +184,6 @@ fn poll<T>(
             return Err(job.stuck(awaited));
         }
         std::thread::sleep(POLL_INTERVAL);
-    }
-}
-
-impl Finished {
-    /// Itself, if its status is zero.
-    ///
-    /// # Errors
-    /// The status is not zero.
-    pub fn successful(self) -> Result<Self> {
-        if self.status.success() {
-            return Ok(self);
-        }
-        let output = self.output();
-        Err(SuiteError::Failed {
-            command: self.command,
-            status: self.status,
-            output,
-        })
-    }
-
-    /// All it printed.
-    pub fn output(&self) -> String {
-        format!("--- stdout\n{}--- stderr\n{}---", self.stdout, self.stderr)
     }
 }
 

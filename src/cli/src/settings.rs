@@ -1,0 +1,335 @@
+//! The environment of a job: every `MANA_` variable, checked before anything is done with it.
+//!
+//! A misspelt variable would be ignored for days until the checkpoint that is not there is needed; so a name that is
+//! unknown is an error, like a value that cannot be.
+
+use mana_image::Compression;
+use mana_native::Choice;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// A variable that `mana` knows.
+#[derive(Debug, Clone, Copy)]
+struct Variable {
+    name: &'static str,
+    /// What it may be, for messages.
+    allowed: &'static str,
+}
+
+const VARIABLES: &[Variable] = &[
+    Variable { name: "MANA_CKPT_INTERVAL", allowed: "seconds, or a time such as 90s, 5m, 2h" },
+    Variable { name: "MANA_CKPT_DIR", allowed: "a directory" },
+    Variable { name: "MANA_CKPT_KEEP", allowed: "a number of checkpoints, at least 1" },
+    Variable { name: "MANA_CKPT_SIGNAL", allowed: "a signal's name or number: USR1, SIGUSR1, 10" },
+    Variable { name: "MANA_MPI", allowed: "auto, mpich, openmpi, abi, or the path of a library (with a slash)" },
+    Variable { name: "MANA_COMPRESS", allowed: "auto, raw, zstd" },
+    Variable { name: "MANA_LOG", allowed: "off, error, warn, info, debug, trace, or a list such as mana_agent=debug,warn" },
+    Variable { name: "MANA_CC", allowed: "the C compiler that mana cc runs" },
+    Variable { name: "MANA_CXX", allowed: "the C++ compiler that mana c++ runs" },
+];
+
+/// Where checkpoints go by default.
+const DEFAULT_DIRECTORY: &str = "ckpts";
+
+/// What the environment says.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `MANA_CKPT_INTERVAL`; none means that checkpoints are made only when asked for.
+    pub interval: Option<Duration>,
+    /// `MANA_CKPT_DIR`, when it is set.
+    pub directory: Option<PathBuf>,
+    /// `MANA_CKPT_KEEP`.
+    pub keep: usize,
+    /// `MANA_CKPT_SIGNAL`, as a number.
+    pub signal: Option<i32>,
+    /// `MANA_MPI`, as the word or path that [`Choice`] takes.
+    pub mpi: String,
+    /// `MANA_COMPRESS`.
+    pub compression: Compression,
+    /// `MANA_LOG`, a filter that [`EnvFilter`] takes.
+    pub log: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            interval: None,
+            directory: None,
+            keep: 2,
+            signal: None,
+            mpi: "auto".into(),
+            compression: Compression::Auto,
+            log: "warn".into(),
+        }
+    }
+}
+
+/// What is wrong with the environment.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// A variable that `mana` does not know.
+    Unknown {
+        /// Its name.
+        name: String,
+        /// The known name that is nearest, if one is near.
+        meant: Option<&'static str>,
+    },
+    /// A value that cannot be.
+    Bad {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingsError::Unknown { name, meant } => {
+                write!(out, "the environment variable {name} is unknown")?;
+                if let Some(meant) = meant {
+                    write!(out, "; did you mean {meant}?")?;
+                }
+                let names: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+                write!(out, " Known are {}", names.join(", "))
+            }
+            SettingsError::Bad { name, value, why } => {
+                let variable = VARIABLES.iter().find(|variable| variable.name == *name);
+                let allowed = variable.map_or("", |variable| variable.allowed);
+                write!(out, "{name}={value} cannot be used: {why}. It may be {allowed}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// The settings of this process.
+    ///
+    /// # Errors
+    /// The first variable that is wrong, by name.
+    pub fn of_this_process() -> Result<Self, SettingsError> {
+        Self::from_env(std::env::vars_os())
+    }
+
+    /// The settings in `environment`. A variable that is empty counts as not set.
+    ///
+    /// # Errors
+    /// The first variable that is wrong, by name.
+    pub fn from_env(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, SettingsError> {
+        let mut ours: Vec<_> =
+            environment.into_iter().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MANA_")).collect();
+        ours.sort();
+        let mut settings = Self::default();
+        for (name, value) in ours.iter().filter(|(_, value)| !value.is_empty()) {
+            settings.set(name, value)?;
+        }
+        Ok(settings)
+    }
+
+    fn set(&mut self, name: &OsStr, value: &OsStr) -> Result<(), SettingsError> {
+        let variable = VARIABLES.iter().find(|variable| variable.name == name);
+        let name = variable.ok_or_else(|| unknown(name))?.name;
+        let bad = |why: String| SettingsError::Bad { name, value: value.to_string_lossy().into_owned(), why };
+        let text = || value.to_str().ok_or_else(|| bad("it is not UTF-8".into()));
+        match name {
+            "MANA_CKPT_INTERVAL" => self.interval = Some(parse_interval(text()?).map_err(bad)?),
+            "MANA_CKPT_DIR" => self.directory = Some(value.into()),
+            "MANA_CKPT_KEEP" => {
+                let keep = text()?.parse().map_err(|error| bad(format!("{error}")))?;
+                self.keep = if keep == 0 { return Err(bad("the newest always stays".into())) } else { keep };
+            }
+            "MANA_CKPT_SIGNAL" => self.signal = Some(parse_signal(text()?).map_err(bad)?),
+            "MANA_MPI" => self.mpi = parse_mpi(text()?).map_err(bad)?,
+            "MANA_COMPRESS" => self.compression = text()?.parse().map_err(bad)?,
+            "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
+            // The compilers are looked up when they are run.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Where checkpoints are looked for and written to, unless the command line says otherwise.
+    pub fn directory(&self) -> PathBuf {
+        self.directory.clone().unwrap_or_else(|| DEFAULT_DIRECTORY.into())
+    }
+
+    /// What the engine needs of them; checkpoints go to `directory`. The path becomes absolute, because the program may
+    /// change its working directory.
+    pub fn for_engine(&self, directory: PathBuf) -> mana_engine::settings::Settings {
+        mana_engine::settings::Settings {
+            interval: self.interval,
+            directory: std::path::absolute(&directory).unwrap_or(directory),
+            keep: self.keep,
+            signal: self.signal,
+            mpi: self.mpi.clone(),
+            compression: self.compression,
+        }
+    }
+}
+
+fn unknown(name: &OsStr) -> SettingsError {
+    let name = name.to_string_lossy().into_owned();
+    let nearest = VARIABLES
+        .iter()
+        .map(|variable| (strsim::damerau_levenshtein(&name, variable.name), variable.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 4);
+    SettingsError::Unknown { name, meant: nearest.map(|(_, name)| name) }
+}
+
+/// A positive time: a number of seconds, or a number and `s`, `m`, `h` or `d`.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let (digits, unit_s) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1.0),
+        Some((at, 'm')) => (&text[..at], 60.0),
+        Some((at, 'h')) => (&text[..at], 3600.0),
+        Some((at, 'd')) => (&text[..at], 86_400.0),
+        _ => (text, 1.0),
+    };
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let count: f64 = digits.parse().ok().filter(|_| plain).ok_or("it is no time")?;
+    if count <= 0.0 {
+        return Err("the time must be longer than nothing; to make checkpoints only when asked, unset it".into());
+    }
+    Duration::try_from_secs_f64(count * unit_s).map_err(|error| error.to_string())
+}
+
+/// Names of signals, without `SIG`, and their numbers on Linux (signal(7)).
+const SIGNALS: &[(&str, i32)] = &[
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("USR1", 10),
+    ("USR2", 12),
+    ("ALRM", 14),
+    ("TERM", 15),
+    ("URG", 23),
+    ("XCPU", 24),
+    ("XFSZ", 25),
+    ("VTALRM", 26),
+    ("PROF", 27),
+    ("WINCH", 28),
+    ("IO", 29),
+    ("PWR", 30),
+];
+
+/// Signals that cannot be caught (9, 19) or mean a fault, a child or job control, and the two that glibc keeps.
+const IMPOSSIBLE_SIGNALS: &[i32] = &[4, 5, 6, 7, 8, 9, 11, 13, 17, 18, 19, 20, 21, 22, 31, 32, 33];
+
+/// The signal by which threads are stopped for a checkpoint: not free for anything else.
+const CHECKPOINT_SIGNAL: i32 = 62;
+
+fn parse_signal(text: &str) -> Result<i32, String> {
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    let number = match SIGNALS.iter().find(|(known, _)| *known == name) {
+        Some((_, number)) => *number,
+        None => name.parse().map_err(|_| format!("no signal that can be used here is called {text}"))?,
+    };
+    if number == CHECKPOINT_SIGNAL {
+        return Err("mana itself uses this signal".into());
+    }
+    if !(1..=64).contains(&number) || IMPOSSIBLE_SIGNALS.contains(&number) {
+        return Err("this signal cannot ask for anything".into());
+    }
+    Ok(number)
+}
+
+/// The word or path as [`Choice`] takes it. `abi` is short for the standard ABI.
+fn parse_mpi(text: &str) -> Result<String, String> {
+    let text = if text == "abi" { "standard" } else { text };
+    text.parse::<Choice>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// A level or a list of directives. A lone word must be a level: EnvFilter would take `degub` for a module.
+fn parse_log(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    if !text.contains('=') && !text.split(',').all(|word| LEVELS.contains(&word)) {
+        return Err("it is no level".into());
+    }
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<Settings, String> {
+        Settings::from_env(pairs.iter().map(|(name, value)| (name.into(), value.into())))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults() {
+        let settings = settings(&[("PATH", "/bin"), ("MANATEE", "1"), ("MANA_CKPT_DIR", "")]).unwrap();
+        assert_eq!(settings.directory(), PathBuf::from("ckpts"));
+        assert_eq!((settings.interval, settings.keep, settings.signal), (None, 2, None));
+        assert_eq!((settings.mpi.as_str(), settings.compression), ("auto", Compression::Auto));
+    }
+
+    #[test]
+    fn intervals() {
+        let seconds = |text: &str| settings(&[("MANA_CKPT_INTERVAL", text)]).unwrap().interval.unwrap().as_secs_f64();
+        assert_eq!(seconds("300"), 300.0);
+        assert_eq!(seconds("90s"), 90.0);
+        assert_eq!(seconds("5m"), 300.0);
+        assert_eq!(seconds("2h"), 7200.0);
+        assert_eq!(seconds("0.5"), 0.5);
+        for text in ["soon", "-1", "0", "5 m", "m", "1e3", "inf", "99999999999999999999d"] {
+            let error = settings(&[("MANA_CKPT_INTERVAL", text)]).unwrap_err();
+            assert!(error.contains("MANA_CKPT_INTERVAL") && error.contains("90s, 5m, 2h"), "{error}");
+        }
+    }
+
+    #[test]
+    fn signals() {
+        for (text, number) in [("USR1", 10), ("SIGUSR2", 12), ("sigterm", 15), ("10", 10), ("40", 40)] {
+            assert_eq!(settings(&[("MANA_CKPT_SIGNAL", text)]).unwrap().signal, Some(number), "{text}");
+        }
+        for text in ["KILL", "9", "SEGV", "11", "62", "0", "65", "USR3"] {
+            let error = settings(&[("MANA_CKPT_SIGNAL", text)]).unwrap_err();
+            assert!(error.contains("USR1, SIGUSR1, 10"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_other_values() {
+        let all = [
+            ("MANA_CKPT_DIR", "/scratch/me"),
+            ("MANA_CKPT_KEEP", "5"),
+            ("MANA_MPI", "abi"),
+            ("MANA_COMPRESS", "zstd"),
+            ("MANA_LOG", "mana_agent=debug,warn"),
+            ("MANA_CC", "clang"),
+        ];
+        let found = settings(&all).unwrap();
+        assert_eq!(found.directory(), PathBuf::from("/scratch/me"));
+        assert_eq!((found.keep, found.mpi.as_str(), found.compression), (5, "standard", Compression::Zstd));
+        for (name, value, allowed) in [
+            ("MANA_CKPT_KEEP", "0", "at least 1"),
+            ("MANA_CKPT_KEEP", "many", "at least 1"),
+            ("MANA_MPI", "lam", "auto, mpich, openmpi, abi"),
+            ("MANA_COMPRESS", "gzip", "auto, raw, zstd"),
+            ("MANA_LOG", "degub", "error, warn, info, debug, trace"),
+        ] {
+            let error = settings(&[(name, value)]).unwrap_err();
+            assert!(error.contains(name) && error.contains(value) && error.contains(allowed), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error_with_the_nearest_name() {
+        let error = settings(&[("MANA_CKPT_INTERVALL", "300")]).unwrap_err();
+        assert!(error.contains("did you mean MANA_CKPT_INTERVAL?"), "{error}");
+        let error = settings(&[("MANA_HOME_DIRECTORY", "/")]).unwrap_err();
+        assert!(!error.contains("did you mean") && error.contains("Known are MANA_CKPT_INTERVAL, "), "{error}");
+    }
+}
