@@ -53,7 +53,11 @@ pub(crate) struct Shared {
 impl Shared {
     fn new() -> std::io::Result<Shared> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Shared { wake, commands: Mutex::new(Vec::new()), has_commands: AtomicBool::new(false) })
+        Ok(Shared {
+            wake,
+            commands: Mutex::new(Vec::new()),
+            has_commands: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn wake_fd(&self) -> &OwnedFd {
@@ -72,7 +76,10 @@ impl Shared {
     }
 
     fn command(&self, command: Command) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        self.commands
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(command);
         self.has_commands.store(true, Ordering::Release);
         self.wake();
     }
@@ -98,14 +105,24 @@ impl Agent {
     ///
     /// # Errors
     /// If `contacts` are not those of all ranks, the control file cannot be written, or no thread be made.
-    pub fn start(listener: Listener, config: AgentConfig, port: Arc<dyn RankPort>) -> Result<Agent, AgentError> {
+    pub fn start(
+        listener: Listener,
+        config: AgentConfig,
+        port: Arc<dyn RankPort>,
+    ) -> Result<Agent, AgentError> {
         if config.contacts.len() != config.size as usize {
-            return Err(AgentError::WrongContacts { contacts: config.contacts.len(), size: config.size });
+            return Err(AgentError::WrongContacts {
+                contacts: config.contacts.len(),
+                size: config.size,
+            });
         }
         let control_file = match &config.control_file {
-            Some(path) if config.rank == 0 => {
-                Some(ControlFileGuard::write(path, &listener, config.cookie, config.size)?)
-            }
+            Some(path) if config.rank == 0 => Some(ControlFileGuard::write(
+                path,
+                &listener,
+                config.cookie,
+                config.size,
+            )?),
             _ => None,
         };
         let shared = Arc::new(Shared::new().map_err(AgentError::Thread)?);
@@ -114,8 +131,12 @@ impl Agent {
             let _removed_at_the_end = control_file;
             service.run();
         };
-        let thread = spawn_without_signals("mana-agent".to_owned(), body).map_err(AgentError::Thread)?;
-        Ok(Agent { shared, thread: Some(thread) })
+        let thread =
+            spawn_without_signals("mana-agent".to_owned(), body).map_err(AgentError::Thread)?;
+        Ok(Agent {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// The rank's report has changed: the agent asks for it. May be called from a signal handler.
@@ -136,7 +157,9 @@ impl Agent {
     }
 
     fn stop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
         self.shared.command(Command::Shutdown);
         if thread.join().is_err() {
             tracing::error!("the agent's thread had panicked");

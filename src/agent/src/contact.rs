@@ -36,7 +36,8 @@ impl Contact {
     pub fn to_bytes(&self) -> [u8; CONTACT_BYTES] {
         let mut contact = self.clone();
         loop {
-            let encoded = rmp_serde::to_vec(&contact).expect("a contact has no part that cannot be encoded");
+            let encoded =
+                rmp_serde::to_vec(&contact).expect("a contact has no part that cannot be encoded");
             if let Some(bytes) = frame(&encoded) {
                 return bytes;
             }
@@ -51,7 +52,9 @@ impl Contact {
     pub fn from_bytes(bytes: &[u8; CONTACT_BYTES]) -> Result<Contact, AgentError> {
         let [format, length, rest @ ..] = bytes;
         if *format != FORMAT {
-            return Err(AgentError::BadContact(format!("format {format} where {FORMAT} is expected")));
+            return Err(AgentError::BadContact(format!(
+                "format {format} where {FORMAT} is expected"
+            )));
         }
         let encoded = rest
             .get(..usize::from(*length))
@@ -62,7 +65,11 @@ impl Contact {
     /// Where to try to connect from an agent in `namespace`, in this order.
     pub(crate) fn endpoints(&self, namespace: &str) -> Vec<SocketAddr> {
         let loopback = (self.namespace == namespace).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        loopback.into_iter().chain(self.addresses.iter().copied()).map(|ip| SocketAddr::new(ip, self.port)).collect()
+        loopback
+            .into_iter()
+            .chain(self.addresses.iter().copied())
+            .map(|ip| SocketAddr::new(ip, self.port))
+            .collect()
     }
 }
 
@@ -70,7 +77,9 @@ fn frame(encoded: &[u8]) -> Option<[u8; CONTACT_BYTES]> {
     let mut bytes = [0; CONTACT_BYTES];
     bytes[0] = FORMAT;
     bytes[1] = u8::try_from(encoded.len()).ok()?;
-    bytes.get_mut(2..2 + encoded.len())?.copy_from_slice(encoded);
+    bytes
+        .get_mut(2..2 + encoded.len())?
+        .copy_from_slice(encoded);
     Some(bytes)
 }
 
@@ -90,21 +99,38 @@ impl Listener {
     pub fn bind() -> Result<(Listener, Contact), AgentError> {
         let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(AgentError::Listen)?;
         let port = socket.local_addr().map_err(AgentError::Listen)?.port();
-        let contact = Contact { hostname: hostname(), namespace: namespace(), addresses: addresses(), port };
-        Ok((Listener { socket, contact: contact.clone() }, contact))
+        let contact = Contact {
+            hostname: hostname(),
+            namespace: namespace(),
+            addresses: addresses(),
+            port,
+        };
+        Ok((
+            Listener {
+                socket,
+                contact: contact.clone(),
+            },
+            contact,
+        ))
     }
 }
 
 fn hostname() -> String {
-    let mut name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     name.truncate(name.floor_char_boundary(64));
     name
 }
 
 /// Equal for two processes exactly if they share a loopback interface: host names may be alike in containers.
 pub(crate) fn namespace() -> String {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| hostname());
-    let net = std::fs::read_link("/proc/self/ns/net").map(|link| link.display().to_string()).unwrap_or_default();
+    let boot =
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_else(|_| hostname());
+    let net = std::fs::read_link("/proc/self/ns/net")
+        .map(|link| link.display().to_string())
+        .unwrap_or_default();
     let mut namespace = format!("{} {net}", boot.trim());
     namespace.truncate(namespace.floor_char_boundary(96));
     namespace
@@ -135,7 +161,9 @@ fn preferred_address() -> Option<IpAddr> {
 /// In the table an address stands on the line before `/32 host LOCAL`.
 fn local_addresses(fib_trie: &str) -> Vec<IpAddr> {
     let lines: Vec<&str> = fib_trie.lines().collect();
-    let pairs = lines.windows(2).filter(|pair| pair[1].trim() == "/32 host LOCAL");
+    let pairs = lines
+        .windows(2)
+        .filter(|pair| pair[1].trim() == "/32 host LOCAL");
     pairs
         .filter_map(|pair| pair[0].rsplit(' ').next()?.parse::<Ipv4Addr>().ok())
         .filter(|address| !address.is_loopback())
@@ -156,10 +184,15 @@ mod tests {
     #[test]
     fn addresses_that_do_not_fit_are_left_out() {
         let (_listener, mut contact) = Listener::bind().unwrap();
-        contact.addresses = (0..=255).map(|n| IpAddr::V4(Ipv4Addr::new(10, 0, 0, n))).collect();
+        contact.addresses = (0..=255)
+            .map(|n| IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)))
+            .collect();
         let read = Contact::from_bytes(&contact.to_bytes()).unwrap();
         assert!(!read.addresses.is_empty());
-        assert_eq!(read.addresses[..], contact.addresses[..read.addresses.len()]);
+        assert_eq!(
+            read.addresses[..],
+            contact.addresses[..read.addresses.len()]
+        );
     }
 
     #[test]
@@ -181,13 +214,21 @@ Local:
      |-- 172.17.255.255
         /32 link BROADCAST
 ";
-        assert_eq!(local_addresses(table), [IpAddr::V4(Ipv4Addr::new(172, 17, 0, 2))]);
+        assert_eq!(
+            local_addresses(table),
+            [IpAddr::V4(Ipv4Addr::new(172, 17, 0, 2))]
+        );
     }
 
     #[test]
     fn neighbours_on_one_host_use_the_loopback() {
         let (_listener, contact) = Listener::bind().unwrap();
         assert!(contact.endpoints(&contact.namespace)[0].ip().is_loopback());
-        assert!(contact.endpoints("elsewhere").iter().all(|endpoint| !endpoint.ip().is_loopback()));
+        assert!(
+            contact
+                .endpoints("elsewhere")
+                .iter()
+                .all(|endpoint| !endpoint.ip().is_loopback())
+        );
     }
 }

@@ -70,15 +70,22 @@ impl ControlFile {
     /// # Errors
     /// If there is none, or it is not one.
     pub fn read(path: &Path) -> Result<ControlFile, AgentError> {
-        let failed = |source| AgentError::ControlFile { what: "read", path: path.to_owned(), source };
+        let failed = |source| AgentError::ControlFile {
+            what: "read",
+            path: path.to_owned(),
+            source,
+        };
         let text = std::fs::read_to_string(path).map_err(failed)?;
-        serde_json::from_str(&text)
-            .map_err(|error| AgentError::BadControlFile { path: path.to_owned(), reason: error.to_string() })
+        serde_json::from_str(&text).map_err(|error| AgentError::BadControlFile {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// Writes it whole or not at all, never readable by others.
     fn write(&self, path: &Path) -> Result<(), AgentError> {
-        let text = serde_json::to_vec(self).expect("a control file has no part that cannot be encoded");
+        let text =
+            serde_json::to_vec(self).expect("a control file has no part that cannot be encoded");
         let unfinished = path.with_extension("new");
         let write = || -> std::io::Result<()> {
             // What a crashed job left may have another mode: the mode below only counts for a new file.
@@ -87,10 +94,19 @@ impl ControlFile {
                 _ => {}
             }
             let mut options = std::fs::OpenOptions::new();
-            options.write(true).create_new(true).mode(0o600).open(&unfinished)?.write_all(&text)?;
+            options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&unfinished)?
+                .write_all(&text)?;
             std::fs::rename(&unfinished, path)
         };
-        write().map_err(|source| AgentError::ControlFile { what: "write", path: path.to_owned(), source })
+        write().map_err(|source| AgentError::ControlFile {
+            what: "write",
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 
@@ -99,8 +115,18 @@ impl ControlFile {
 pub(crate) struct ControlFileGuard(PathBuf);
 
 impl ControlFileGuard {
-    pub(crate) fn write(path: &Path, listener: &Listener, cookie: Cookie, size: u32) -> Result<Self, AgentError> {
-        ControlFile { contact: listener.contact.clone(), cookie, size }.write(path)?;
+    pub(crate) fn write(
+        path: &Path,
+        listener: &Listener,
+        cookie: Cookie,
+        size: u32,
+    ) -> Result<Self, AgentError> {
+        ControlFile {
+            contact: listener.contact.clone(),
+            cookie,
+            size,
+        }
+        .write(path)?;
         Ok(ControlFileGuard(path.to_owned()))
     }
 }
@@ -157,14 +183,22 @@ fn connect(file: &ControlFile) -> Result<TcpStream, AgentError> {
         }
     }
     let tried: Vec<String> = endpoints.iter().map(SocketAddr::to_string).collect();
-    Err(AgentError::NoJob { tried: format!("{} ({})", file.contact.hostname, tried.join(", ")), reason })
+    Err(AgentError::NoJob {
+        tried: format!("{} ({})", file.contact.hostname, tried.join(", ")),
+        reason,
+    })
 }
 
 /// How long an agent may take to answer a greeting: its job may still be starting.
 const GREETING_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Connects, greets as `me`, and makes sure that it is `other` who answers. The socket blocks.
-pub(crate) fn greet(endpoint: SocketAddr, cookie: &Cookie, me: Who, other: Who) -> std::io::Result<TcpStream> {
+pub(crate) fn greet(
+    endpoint: SocketAddr,
+    cookie: &Cookie,
+    me: Who,
+    other: Who,
+) -> std::io::Result<TcpStream> {
     let mut socket = TcpStream::connect_timeout(&endpoint, CONNECT_PATIENCE)?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(GREETING_PATIENCE))?;
@@ -173,7 +207,9 @@ pub(crate) fn greet(endpoint: SocketAddr, cookie: &Cookie, me: Who, other: Who) 
     socket.read_exact(&mut answer)?;
     let who = wire::read_greeting(cookie, &answer).map_err(std::io::Error::other)?;
     if who != other {
-        return Err(std::io::Error::other(format!("{who:?} answers where {other:?} should")));
+        return Err(std::io::Error::other(format!(
+            "{who:?} answers where {other:?} should"
+        )));
     }
     socket.set_read_timeout(None)?;
     Ok(socket)

@@ -8,7 +8,9 @@ pub enum AgentError {
     #[error("the agent of this rank cannot open its socket: {0}")]
     Listen(#[source] std::io::Error),
     /// The bytes of a contact came from another version, or were damaged on the way.
-    #[error("the contact of an agent is unreadable: {0}; do all ranks run the same version of mana?")]
+    #[error(
+        "the contact of an agent is unreadable: {0}; do all ranks run the same version of mana?"
+    )]
     BadContact(String),
     /// The number of contacts is not the number of ranks.
     #[error("{contacts} contacts for {size} ranks")]
@@ -41,7 +43,9 @@ pub enum AgentError {
         reason: String,
     },
     /// Nobody answers where the control file says.
-    #[error("no running job answers at {tried}: {reason}; if the job was killed, its control file is left over")]
+    #[error(
+        "no running job answers at {tried}: {reason}; if the job was killed, its control file is left over"
+    )]
     NoJob {
         /// Addresses tried.
         tried: String,

@@ -20,13 +20,19 @@
 mod agent;
 mod contact;
 mod control;
+mod conversation;
+#[cfg(test)]
+mod crash_tests;
 mod error;
 mod link;
 mod neighbours;
 mod port;
 mod seat;
 mod service;
-#[expect(unsafe_code, reason = "the thread must be born with all signals blocked, and only libc's call does that")]
+#[expect(
+    unsafe_code,
+    reason = "the thread must be born with all signals blocked, and only libc's call does that"
+)]
 mod signals;
 mod wire;
 

@@ -31,12 +31,21 @@ impl Link {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         keep_alive(&socket)?;
-        Ok(Link { socket, received: Vec::new(), unsent: Vec::new(), broken: None })
+        Ok(Link {
+            socket,
+            received: Vec::new(),
+            unsent: Vec::new(),
+            broken: None,
+        })
     }
 
     /// What poll(2) is to wait for.
     pub(crate) fn poll_fd(&self) -> PollFd<'_> {
-        let writable = if self.unsent.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+        let writable = if self.unsent.is_empty() {
+            PollFlags::empty()
+        } else {
+            PollFlags::OUT
+        };
         PollFd::new(&self.socket, PollFlags::IN | writable)
     }
 
@@ -94,7 +103,10 @@ impl Link {
     pub(crate) fn flush(&mut self) {
         let patience = Timespec::try_from(FLUSH_PATIENCE).expect("two seconds are a time");
         while !self.unsent.is_empty() && self.broken.is_none() {
-            match poll(&mut [PollFd::new(&self.socket, PollFlags::OUT)], Some(&patience)) {
+            match poll(
+                &mut [PollFd::new(&self.socket, PollFlags::OUT)],
+                Some(&patience),
+            ) {
                 Ok(0) => return,
                 Ok(_) => self.write(),
                 Err(rustix::io::Errno::INTR) => {}

@@ -65,7 +65,15 @@ pub(crate) struct Neighbours {
 
 impl Neighbours {
     pub(crate) fn new(me: u32, tree: &Tree, cookie: Cookie, listener: Listener) -> Neighbours {
-        let child = |rank| (rank, Child { neighbour: Neighbour::Awaited, ready: false });
+        let child = |rank| {
+            (
+                rank,
+                Child {
+                    neighbour: Neighbour::Awaited,
+                    ready: false,
+                },
+            )
+        };
         Neighbours {
             me,
             cookie,
@@ -80,8 +88,17 @@ impl Neighbours {
     pub(crate) fn connect(&mut self, parent: u32, contact: &Contact) -> Result<(), String> {
         let endpoints = contact.endpoints(&self.namespace());
         let mut errors = Vec::new();
-        for endpoint in endpoints.iter().cycle().take(endpoints.len() * CONNECT_ROUNDS as usize) {
-            let greeted = control::greet(*endpoint, &self.cookie, Who::Rank(self.me), Who::Rank(parent));
+        for endpoint in endpoints
+            .iter()
+            .cycle()
+            .take(endpoints.len() * CONNECT_ROUNDS as usize)
+        {
+            let greeted = control::greet(
+                *endpoint,
+                &self.cookie,
+                Who::Rank(self.me),
+                Who::Rank(parent),
+            );
             match greeted.and_then(Link::new) {
                 Ok(link) => {
                     self.parent = Some(Neighbour::Here(link));
@@ -91,18 +108,36 @@ impl Neighbours {
             }
         }
         errors.truncate(endpoints.len());
-        Err(format!("rank {} cannot reach rank {parent} on {} ({})", self.me, contact.hostname, errors.join("; ")))
+        Err(format!(
+            "rank {} cannot reach rank {parent} on {} ({})",
+            self.me,
+            contact.hostname,
+            errors.join("; ")
+        ))
     }
 
     fn namespace(&self) -> String {
-        self.listener.as_ref().map_or_else(crate::contact::namespace, |listener| listener.contact.namespace.clone())
+        self.listener
+            .as_ref()
+            .map_or_else(crate::contact::namespace, |listener| {
+                listener.contact.namespace.clone()
+            })
     }
 
     /// What poll(2) is to wait for.
     pub(crate) fn poll_fds(&self) -> Vec<PollFd<'_>> {
-        let listener = self.listener.iter().map(|listener| PollFd::new(&listener.socket, PollFlags::IN));
-        let strangers = self.strangers.iter().map(|stranger| PollFd::new(&stranger.socket, PollFlags::IN));
-        let places = self.parent.iter().chain(self.children.values().map(|child| &child.neighbour));
+        let listener = self
+            .listener
+            .iter()
+            .map(|listener| PollFd::new(&listener.socket, PollFlags::IN));
+        let strangers = self
+            .strangers
+            .iter()
+            .map(|stranger| PollFd::new(&stranger.socket, PollFlags::IN));
+        let places = self
+            .parent
+            .iter()
+            .chain(self.children.values().map(|child| &child.neighbour));
         let links = places.filter_map(|place| match place {
             Neighbour::Here(link) => Some(link.poll_fd()),
             Neighbour::Awaited | Neighbour::Gone => None,
@@ -112,7 +147,8 @@ impl Neighbours {
 
     /// Whether this agent and all below it are connected.
     pub(crate) fn all_ready(&self) -> bool {
-        !matches!(self.parent, Some(Neighbour::Awaited)) && self.children.values().all(|child| child.ready)
+        !matches!(self.parent, Some(Neighbour::Awaited))
+            && self.children.values().all(|child| child.ready)
     }
 
     /// Sends to the parent, if it is there.
@@ -131,18 +167,28 @@ impl Neighbours {
     }
 
     fn links_down(&mut self) -> impl Iterator<Item = &mut Link> {
-        self.children.values_mut().filter_map(|child| child.neighbour.link())
+        self.children
+            .values_mut()
+            .filter_map(|child| child.neighbour.link())
     }
 
     /// Sends what the kernel takes now.
     pub(crate) fn write(&mut self) {
-        self.parent.as_mut().and_then(Neighbour::link).into_iter().for_each(Link::write);
+        self.parent
+            .as_mut()
+            .and_then(Neighbour::link)
+            .into_iter()
+            .for_each(Link::write);
         self.links_down().for_each(Link::write);
     }
 
     /// Waits until the kernel has taken everything.
     pub(crate) fn flush(&mut self) {
-        self.parent.as_mut().and_then(Neighbour::link).into_iter().for_each(Link::flush);
+        self.parent
+            .as_mut()
+            .and_then(Neighbour::link)
+            .into_iter()
+            .for_each(Link::flush);
         self.links_down().for_each(Link::flush);
     }
 
@@ -169,14 +215,21 @@ impl Neighbours {
                 Err(error) => tracing::debug!(%error, "a connection ended without a greeting"),
             }
         }
+        let surplus = self.strangers.len().saturating_sub(MOST_STRANGERS);
+        self.strangers.drain(..surplus);
         clients
     }
 
     fn accept(&mut self) {
-        let Some(listener) = &self.listener else { return };
+        let Some(listener) = &self.listener else {
+            return;
+        };
         loop {
             match listener.socket.accept() {
-                Ok((socket, _)) => self.strangers.push(Stranger { socket, heard: Vec::new() }),
+                Ok((socket, _)) => self.strangers.push(Stranger {
+                    socket,
+                    heard: Vec::new(),
+                }),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -187,8 +240,6 @@ impl Neighbours {
                 }
             }
         }
-        let surplus = self.strangers.len().saturating_sub(MOST_STRANGERS);
-        self.strangers.drain(..surplus);
     }
 
     /// Gives a stranger who has greeted his place, and answers. Clients have no place: they are returned.
@@ -196,12 +247,19 @@ impl Neighbours {
         let greeting = stranger.heard.first_chunk().ok_or("a short greeting")?;
         let who = wire::read_greeting(&self.cookie, greeting).map_err(|error| error.to_string())?;
         let answer = wire::greeting(&self.cookie, Who::Rank(self.me));
-        stranger.socket.write_all(&answer).map_err(|error| error.to_string())?;
+        stranger
+            .socket
+            .write_all(&answer)
+            .map_err(|error| error.to_string())?;
         let link = Link::new(stranger.socket).map_err(|error| error.to_string())?;
         match who {
             Who::Control if self.me == 0 => return Ok(Some(link)),
             Who::Control => return Err("a client came to another rank than 0".to_owned()),
-            Who::Rank(rank) => match self.children.get_mut(&rank).map(|child| &mut child.neighbour) {
+            Who::Rank(rank) => match self
+                .children
+                .get_mut(&rank)
+                .map(|child| &mut child.neighbour)
+            {
                 Some(place @ Neighbour::Awaited) => *place = Neighbour::Here(link),
                 Some(_) => return Err(format!("rank {rank} came twice")),
                 None => return Err(format!("rank {rank} has no place below rank {}", self.me)),

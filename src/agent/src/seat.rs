@@ -5,18 +5,13 @@
 //! ```
 use std::time::{Duration, Instant};
 
-use mana_drain::{Broadcast, Refused, Report, Root, Step};
+use mana_drain::{Broadcast, FIRST_PATIENCE, Refused, Report, Root, Step};
 use rustix::event::PollFd;
 
 use crate::link::Link;
 use crate::wire::{Ask, Tell};
 use crate::{Outcome, Progress};
 
-/// How long nothing may move before ranks are let through gates (`mana_drain::Root::on_patience`); doubled each
-/// time that was of use.
-const FIRST_PATIENCE: Duration = Duration::from_millis(10);
-/// The longest such time.
-const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the ranks have to join the tree.
 const JOINING_PATIENCE: Duration = Duration::from_secs(180);
 
@@ -60,7 +55,8 @@ pub(crate) struct Seat {
     asked: Asked,
     interval: Option<Duration>,
     next_interval: Option<Instant>,
-    patience: Duration,
+    /// The last change of the root's picture, and when to point out to it how long ago that is.
+    last_report: Instant,
     patience_ends: Option<Instant>,
     /// `None` once all ranks have joined, or too much time has passed.
     joining_ends: Option<Instant>,
@@ -75,7 +71,7 @@ impl Seat {
             asked: Asked::default(),
             interval,
             next_interval: interval.map(|interval| now + interval),
-            patience: FIRST_PATIENCE,
+            last_report: now,
             patience_ends: None,
             joining_ends: Some(now + JOINING_PATIENCE),
             all_joined: false,
@@ -110,21 +106,30 @@ impl Seat {
         };
         match begun {
             Ok(intent) => {
-                self.clients_of(Want::Next).for_each(|client| client.wants = Want::ThisOne);
-                self.patience = FIRST_PATIENCE;
+                self.clients_of(Want::Next)
+                    .for_each(|client| client.wants = Want::ThisOne);
                 self.patience_ends = None;
                 Some(Due::Begin(intent))
             }
             Err(refused) => {
                 let reason = refused.to_string();
-                self.conclude(Want::Next, &Outcome::Refused { reason: reason.clone() });
-                Some(Due::Refuse { ranks: asked.ranks, reason })
+                self.conclude(
+                    Want::Next,
+                    &Outcome::Refused {
+                        reason: reason.clone(),
+                    },
+                );
+                Some(Due::Refuse {
+                    ranks: asked.ranks,
+                    reason,
+                })
             }
         }
     }
 
     pub(crate) fn on_report(&mut self, report: Report, now: Instant) -> Vec<Step> {
-        self.patience_ends = Some(now + self.patience);
+        self.last_report = now;
+        self.patience_ends = Some(now + FIRST_PATIENCE);
         self.root.on_report(report)
     }
 
@@ -145,25 +150,26 @@ impl Seat {
         self.on_interval(now);
         if self.joining_ends.is_some_and(|end| end <= now) {
             self.joining_ends = None;
-            let reason = format!("not all ranks have joined within {} s", JOINING_PATIENCE.as_secs());
+            let reason = format!(
+                "not all ranks have joined within {} s",
+                JOINING_PATIENCE.as_secs()
+            );
             tracing::warn!(%reason, "no checkpoints can be made");
             return self.disable(&reason);
         }
         if !self.root.is_converging() || self.patience_ends.is_none_or(|end| end > now) {
             return Vec::new();
         }
-        self.patience_ends = None;
-        let steps = self.root.on_patience();
-        if !steps.is_empty() {
-            self.patience = LAST_PATIENCE.min(self.patience * 2);
-            self.patience_ends = Some(now + self.patience);
-        }
-        steps
+        let silence = now - self.last_report;
+        self.patience_ends = Some(now + silence);
+        self.root.on_patience(silence)
     }
 
     /// A checkpoint by the clock is left out while another is being made.
     fn on_interval(&mut self, now: Instant) {
-        let (Some(interval), Some(next)) = (self.interval, self.next_interval) else { return };
+        let (Some(interval), Some(next)) = (self.interval, self.next_interval) else {
+            return;
+        };
         if next > now {
             return;
         }
@@ -176,7 +182,10 @@ impl Seat {
     /// When [`Seat::on_time`] is to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let patience = self.patience_ends.filter(|_| self.root.is_converging());
-        [self.next_interval, patience, self.joining_ends].into_iter().flatten().min()
+        [self.next_interval, patience, self.joining_ends]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(crate) fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
@@ -184,7 +193,10 @@ impl Seat {
     }
 
     pub(crate) fn add_client(&mut self, link: Link) {
-        self.clients.push(Client { link, wants: Want::Nothing });
+        self.clients.push(Client {
+            link,
+            wants: Want::Nothing,
+        });
     }
 
     /// Hears the clients and forgets those who are gone. One who goes does not withdraw the request.
@@ -192,7 +204,9 @@ impl Seat {
         for client in &mut self.clients {
             client.link.read();
             client.link.write();
-            if let (Want::Nothing, Some(Ask::Checkpoint { kill })) = (client.wants, client.link.next()) {
+            if let (Want::Nothing, Some(Ask::Checkpoint { kill })) =
+                (client.wants, client.link.next())
+            {
                 client.wants = Want::Next;
                 self.asked.anybody = true;
                 self.asked.kill |= kill;
@@ -213,7 +227,12 @@ impl Seat {
                 return self.conclude(Want::ThisOne, &Outcome::Committed { number: *number });
             }
             Broadcast::Aborted { reason, .. } => {
-                return self.conclude(Want::ThisOne, &Outcome::Aborted { reason: reason.clone() });
+                return self.conclude(
+                    Want::ThisOne,
+                    &Outcome::Aborted {
+                        reason: reason.clone(),
+                    },
+                );
             }
         };
         for client in self.clients_of(Want::ThisOne) {
@@ -223,7 +242,9 @@ impl Seat {
 
     /// The agent is shut down: nobody will hear from it again.
     pub(crate) fn dismiss_clients(&mut self) {
-        let outcome = Outcome::Refused { reason: "the program has left MPI".to_owned() };
+        let outcome = Outcome::Refused {
+            reason: "the program has left MPI".to_owned(),
+        };
         self.conclude(Want::Next, &outcome);
     }
 
@@ -237,6 +258,8 @@ impl Seat {
     }
 
     fn clients_of(&mut self, wanted: Want) -> impl Iterator<Item = &mut Client> {
-        self.clients.iter_mut().filter(move |client| client.wants == wanted)
+        self.clients
+            .iter_mut()
+            .filter(move |client| client.wants == wanted)
     }
 }

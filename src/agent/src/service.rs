@@ -9,7 +9,7 @@ use mana_drain::{Broadcast, Node, Step, Tree};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::agent::{AgentConfig, Command, Shared};
-use crate::neighbours::{Neighbour, Neighbours};
+use crate::neighbours::Neighbours;
 use crate::seat::{Due, Seat};
 use crate::wire::{Down, Up};
 use crate::{Contact, Listener, RankPort};
@@ -25,21 +25,21 @@ struct Stopping {
 }
 
 pub(crate) struct Service {
-    me: u32,
+    pub(crate) me: u32,
     parent: Option<(u32, Contact)>,
-    port: Arc<dyn RankPort>,
+    pub(crate) port: Arc<dyn RankPort>,
     shared: Arc<Shared>,
-    neighbours: Neighbours,
+    pub(crate) neighbours: Neighbours,
     /// At rank 0.
-    seat: Option<Seat>,
-    node: Node,
+    pub(crate) seat: Option<Seat>,
+    pub(crate) node: Node,
     /// The attempt under way.
-    epoch: Option<u64>,
+    pub(crate) epoch: Option<u64>,
     stopping: Option<Stopping>,
     said_ready: bool,
-    said_gone: bool,
+    pub(crate) said_gone: bool,
     /// The job ends: connections break, and that is no news.
-    ending: bool,
+    pub(crate) ending: bool,
     leaving: bool,
 }
 
@@ -51,13 +51,16 @@ impl Service {
         shared: Arc<Shared>,
     ) -> Service {
         let tree = Tree::new(config.rank, config.size, config.arity);
-        let seat = (config.rank == 0).then(|| Seat::new(config.size, config.interval, Instant::now()));
+        let seat =
+            (config.rank == 0).then(|| Seat::new(config.size, config.interval, Instant::now()));
         if let Err(error) = listener.socket.set_nonblocking(true) {
             tracing::error!(%error, "the agent's socket stays blocking");
         }
         Service {
             me: config.rank,
-            parent: tree.parent().map(|parent| (parent, config.contacts[parent as usize].clone())),
+            parent: tree
+                .parent()
+                .map(|parent| (parent, config.contacts[parent as usize].clone())),
             port,
             shared,
             neighbours: Neighbours::new(config.rank, &tree, config.cookie, listener),
@@ -85,7 +88,9 @@ impl Service {
     }
 
     fn join_the_tree(&mut self) {
-        let Some((parent, contact)) = self.parent.take() else { return };
+        let Some((parent, contact)) = self.parent.take() else {
+            return;
+        };
         if let Err(reason) = self.neighbours.connect(parent, &contact) {
             self.lose_parent(&reason, false);
         }
@@ -95,10 +100,13 @@ impl Service {
     fn wait(&self) {
         let wake = PollFd::new(self.shared.wake_fd(), PollFlags::IN);
         let clients = self.seat.iter().flat_map(Seat::poll_fds);
-        let mut sources: Vec<PollFd<'_>> =
-            std::iter::once(wake).chain(self.neighbours.poll_fds()).chain(clients).collect();
+        let mut sources: Vec<PollFd<'_>> = std::iter::once(wake)
+            .chain(self.neighbours.poll_fds())
+            .chain(clients)
+            .collect();
         let timeout = self.deadline().map(|deadline| {
-            Timespec::try_from(deadline.saturating_duration_since(Instant::now())).unwrap_or_default()
+            Timespec::try_from(deadline.saturating_duration_since(Instant::now()))
+                .unwrap_or_default()
         });
         // An error is an interruption or a want of memory: looking at everything too early does no harm.
         let _ = poll(&mut sources, timeout.as_ref());
@@ -116,7 +124,9 @@ impl Service {
         let clients = self.neighbours.welcome();
         self.neighbours.close_listener_if_complete();
         if let Some(seat) = &mut self.seat {
-            clients.into_iter().for_each(|client| seat.add_client(client));
+            clients
+                .into_iter()
+                .for_each(|client| seat.add_client(client));
             seat.serve_clients();
         }
         self.neighbours.write();
@@ -173,14 +183,16 @@ impl Service {
 
     /// Sends this subtree's report up if it says anything new; at the root, does what follows from it, which
     /// may change the own rank's report again.
-    fn exchange_reports(&mut self) {
+    pub(crate) fn exchange_reports(&mut self) {
         while self.epoch.is_some() {
             let own = self.port.report();
             if own.parked > 0 {
                 self.stopping = None;
             }
             self.node.on_own(own);
-            let Some(report) = self.node.take_report() else { return };
+            let Some(report) = self.node.take_report() else {
+                return;
+            };
             match &mut self.seat {
                 Some(seat) => {
                     let steps = seat.on_report(report, Instant::now());
@@ -191,7 +203,7 @@ impl Service {
         }
     }
 
-    fn perform(&mut self, mut steps: Vec<Step>) {
+    pub(crate) fn perform(&mut self, mut steps: Vec<Step>) {
         while !steps.is_empty() {
             let mut next = Vec::new();
             for step in steps {
@@ -199,11 +211,21 @@ impl Service {
                     Step::Broadcast(broadcast) => self.broadcast(&broadcast),
                     Step::Prepare => {
                         let prepared = self.port.prepare();
-                        next.extend(self.seat.as_mut().map(|seat| seat.on_prepared(prepared)).unwrap_or_default());
+                        next.extend(
+                            self.seat
+                                .as_mut()
+                                .map(|seat| seat.on_prepared(prepared))
+                                .unwrap_or_default(),
+                        );
                     }
                     Step::Commit { number } => {
                         let committed = self.port.commit(number);
-                        next.extend(self.seat.as_mut().map(|seat| seat.on_committed(committed)).unwrap_or_default());
+                        next.extend(
+                            self.seat
+                                .as_mut()
+                                .map(|seat| seat.on_committed(committed))
+                                .unwrap_or_default(),
+                        );
                     }
                 }
             }
@@ -212,20 +234,24 @@ impl Service {
     }
 
     /// Passes the root's word on, then obeys it: the own rank may end with it.
-    fn broadcast(&mut self, broadcast: &Broadcast) {
+    pub(crate) fn broadcast(&mut self, broadcast: &Broadcast) {
         self.epoch = (!broadcast.is_final()).then(|| broadcast.epoch());
         self.stopping = None;
         if let Some(seat) = &mut self.seat {
             seat.tell_clients(broadcast);
         }
-        self.neighbours.send_down(&Down::Broadcast(broadcast.clone()));
+        self.neighbours
+            .send_down(&Down::Broadcast(broadcast.clone()));
         match broadcast {
             Broadcast::Committed { kill: true, .. } => {
                 self.ending = true;
                 self.neighbours.flush();
             }
             Broadcast::Stop { .. } => {
-                self.stopping = Some(Stopping { next: Instant::now(), pause: FIRST_RESTOP });
+                self.stopping = Some(Stopping {
+                    next: Instant::now(),
+                    pause: FIRST_RESTOP,
+                });
             }
             _ => {}
         }
@@ -234,120 +260,14 @@ impl Service {
     }
 
     fn stop_threads(&mut self, now: Instant) {
-        let Some(stopping) = &mut self.stopping else { return };
+        let Some(stopping) = &mut self.stopping else {
+            return;
+        };
         if stopping.next <= now {
             stopping.next = now + stopping.pause;
             stopping.pause = LAST_RESTOP.min(stopping.pause * 2);
             let all_stopped = self.port.stop_threads();
             tracing::trace!(rank = self.me, all_stopped, "signalled the rank's threads");
-        }
-    }
-
-    fn hear_parent(&mut self) {
-        let Some(link) = self.neighbours.parent.as_mut().and_then(Neighbour::link) else { return };
-        link.read();
-        let mut heard = Vec::new();
-        while let Some(message) = link.next() {
-            heard.push(message);
-        }
-        let broken = link.broken().map(ToOwned::to_owned);
-        for message in heard {
-            match message {
-                Down::Broadcast(broadcast) => self.broadcast(&broadcast),
-                Down::Refused { to, reason } => self.refuse(to, &reason),
-                Down::Bye => self.lose_parent("the rank above this one has left MPI", true),
-            }
-            self.exchange_reports();
-        }
-        if let Some(error) = broken {
-            self.lose_parent(&format!("the connection of rank {} to the rank above it broke: {error}", self.me), false);
-        }
-    }
-
-    fn hear_child(&mut self, child: u32) {
-        let Some(place) = self.neighbours.children.get_mut(&child) else { return };
-        let Some(link) = place.neighbour.link() else { return };
-        link.read();
-        let mut heard = Vec::new();
-        while let Some(message) = link.next() {
-            heard.push(message);
-        }
-        let broken = link.broken().map(ToOwned::to_owned);
-        for message in heard {
-            self.obey_child(child, message);
-        }
-        if let Some(error) = broken {
-            self.lose_child(child, format!("rank {child} is gone ({error})"), false);
-        }
-    }
-
-    fn obey_child(&mut self, child: u32, message: Up) {
-        match message {
-            Up::Ready => {
-                if let Some(child) = self.neighbours.children.get_mut(&child) {
-                    child.ready = true;
-                }
-            }
-            Up::Report(report) => self.node.on_child(child, report),
-            Up::Request { from, kill } => self.request(from, kill),
-            Up::Gone { why, quietly } => self.report_gone(why, quietly),
-            Up::Bye => self.lose_child(child, format!("rank {child} has left MPI"), true),
-        }
-    }
-
-    /// A rank asks for a checkpoint: the root decides.
-    fn request(&mut self, from: u32, kill: bool) {
-        match (&mut self.seat, &self.neighbours.parent) {
-            (Some(seat), _) => seat.ask(from, kill),
-            (None, Some(Neighbour::Gone)) => self.refuse(from, "this rank is cut off from rank 0"),
-            (None, _) => self.neighbours.send_up(&Up::Request { from, kill }),
-        }
-    }
-
-    fn refuse(&mut self, rank: u32, reason: &str) {
-        if rank == self.me {
-            self.port.refused(reason);
-        } else {
-            self.neighbours.send_down(&Down::Refused { to: rank, reason: reason.to_owned() });
-        }
-    }
-
-    fn lose_child(&mut self, child: u32, why: String, quietly: bool) {
-        if let Some(place) = self.neighbours.children.get_mut(&child)
-            && !matches!(place.neighbour, Neighbour::Gone)
-        {
-            place.neighbour = Neighbour::Gone;
-            self.report_gone(why, quietly);
-        }
-    }
-
-    /// No image of the job can be whole any more: the root is told, and says so once.
-    fn report_gone(&mut self, why: String, quietly: bool) {
-        let quietly = quietly || self.ending;
-        match &mut self.seat {
-            Some(seat) => {
-                let steps = seat.disable(&why);
-                if !quietly && !std::mem::replace(&mut self.said_gone, true) {
-                    tracing::warn!("{why}; the other ranks run on, but no more checkpoints can be made");
-                }
-                self.perform(steps);
-            }
-            None => self.neighbours.send_up(&Up::Gone { why, quietly }),
-        }
-    }
-
-    /// Cut off from the root: whatever is under way here ends, or the ranks of this subtree would be held for
-    /// ever.
-    fn lose_parent(&mut self, why: &str, quietly: bool) {
-        if matches!(self.neighbours.parent, Some(Neighbour::Gone)) {
-            return;
-        }
-        self.neighbours.parent = Some(Neighbour::Gone);
-        if !quietly && !self.ending && !std::mem::replace(&mut self.said_gone, true) {
-            tracing::warn!("{why}; this rank and those below it run on, but no more checkpoints can be made");
-        }
-        if let Some(epoch) = self.epoch {
-            self.broadcast(&Broadcast::Aborted { epoch, reason: why.to_owned() });
         }
     }
 

@@ -7,7 +7,10 @@ use std::thread::{Builder, JoinHandle};
 
 /// Starts a thread with all signals blocked from its first instruction on: a mask set by the thread itself
 /// would come too late for a signal that the kernel delivers to it at birth.
-pub(crate) fn spawn_without_signals(name: String, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+pub(crate) fn spawn_without_signals(
+    name: String,
+    body: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
     let before = change_mask(all_signals());
     let spawned = Builder::new().name(name).spawn(body);
     change_mask(before);

@@ -39,7 +39,11 @@ impl Cookie {
 
     /// Compares in a time that does not tell how much of a guess is right.
     fn matches(&self, guess: &[u8]) -> bool {
-        let difference = self.0.iter().zip(guess).fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs));
+        let difference = self
+            .0
+            .iter()
+            .zip(guess)
+            .fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs));
         guess.len() == self.0.len() && std::hint::black_box(difference) == 0
     }
 }
@@ -82,8 +86,12 @@ pub(crate) fn greeting(cookie: &Cookie, who: Who) -> [u8; GREETING_BYTES] {
     bytes
 }
 
-pub(crate) fn read_greeting(cookie: &Cookie, bytes: &[u8; GREETING_BYTES]) -> Result<Who, BadGreeting> {
-    let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+pub(crate) fn read_greeting(
+    cookie: &Cookie,
+    bytes: &[u8; GREETING_BYTES],
+) -> Result<Who, BadGreeting> {
+    let word =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     if bytes[..8] != MAGIC {
         return Err(BadGreeting::Magic);
     }
@@ -93,7 +101,11 @@ pub(crate) fn read_greeting(cookie: &Cookie, bytes: &[u8; GREETING_BYTES]) -> Re
     if word(24) != VERSION {
         return Err(BadGreeting::Version(word(24)));
     }
-    Ok(if word(28) == CONTROL { Who::Control } else { Who::Rank(word(28)) })
+    Ok(if word(28) == CONTROL {
+        Who::Control
+    } else {
+        Who::Rank(word(28))
+    })
 }
 
 /// From a child to its parent.
@@ -145,14 +157,23 @@ pub(crate) fn frame<T: Serialize>(message: &T) -> Vec<u8> {
 }
 
 /// Takes the first whole message out of what has been received; `None` if there is none yet.
-pub(crate) fn unframe<T: for<'de> Deserialize<'de>>(received: &mut Vec<u8>) -> Result<Option<T>, String> {
-    let Some((length, rest)) = received.split_first_chunk() else { return Ok(None) };
+pub(crate) fn unframe<T: for<'de> Deserialize<'de>>(
+    received: &mut Vec<u8>,
+) -> Result<Option<T>, String> {
+    let Some((length, rest)) = received.split_first_chunk() else {
+        return Ok(None);
+    };
     let length = u32::from_le_bytes(*length) as usize;
     if length > LONGEST_MESSAGE_BYTES {
-        return Err(format!("a message of {length} bytes is longer than any of ours"));
+        return Err(format!(
+            "a message of {length} bytes is longer than any of ours"
+        ));
     }
-    let Some(body) = rest.get(..length) else { return Ok(None) };
-    let message = rmp_serde::from_slice(body).map_err(|error| format!("an unreadable message: {error}"))?;
+    let Some(body) = rest.get(..length) else {
+        return Ok(None);
+    };
+    let message =
+        rmp_serde::from_slice(body).map_err(|error| format!("an unreadable message: {error}"))?;
     received.drain(..4 + length);
     Ok(Some(message))
 }
@@ -166,13 +187,19 @@ mod tests {
         let cookie = Cookie([7; 16]);
         let bytes = greeting(&cookie, Who::Rank(12));
         assert_eq!(read_greeting(&cookie, &bytes), Ok(Who::Rank(12)));
-        assert_eq!(read_greeting(&cookie, &greeting(&cookie, Who::Control)), Ok(Who::Control));
+        assert_eq!(
+            read_greeting(&cookie, &greeting(&cookie, Who::Control)),
+            Ok(Who::Control)
+        );
         for at in 8..24 {
             let mut wrong = bytes;
             wrong[at] ^= 0x80;
             assert_eq!(read_greeting(&cookie, &wrong), Err(BadGreeting::Cookie));
         }
-        assert_eq!(read_greeting(&cookie, &[0; GREETING_BYTES]), Err(BadGreeting::Magic));
+        assert_eq!(
+            read_greeting(&cookie, &[0; GREETING_BYTES]),
+            Err(BadGreeting::Magic)
+        );
         let mut newer = bytes;
         newer[24] = 2;
         assert_eq!(read_greeting(&cookie, &newer), Err(BadGreeting::Version(2)));
@@ -180,7 +207,10 @@ mod tests {
 
     #[test]
     fn messages_may_come_in_pieces() {
-        let sent = frame(&Up::Request { from: 3, kill: true });
+        let sent = frame(&Up::Request {
+            from: 3,
+            kill: true,
+        });
         let mut received = Vec::new();
         for &byte in &sent[..sent.len() - 1] {
             received.push(byte);
@@ -188,7 +218,13 @@ mod tests {
         }
         received.push(sent[sent.len() - 1]);
         received.extend(frame(&Up::Bye));
-        assert!(matches!(unframe(&mut received), Ok(Some(Up::Request { from: 3, kill: true }))));
+        assert!(matches!(
+            unframe(&mut received),
+            Ok(Some(Up::Request {
+                from: 3,
+                kill: true
+            }))
+        ));
         assert!(matches!(unframe(&mut received), Ok(Some(Up::Bye))));
         assert!(received.is_empty());
     }

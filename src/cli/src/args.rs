@@ -143,11 +143,15 @@ mod tests {
     #[test]
     fn a_programs_options_are_its_own() {
         let parsed = Arguments::parse_from(["mana", "run", "./app", "--help", "-n", "--", "x"]);
-        let Command::Run { program, arguments } = parsed.command else { panic!("not run") };
+        let Command::Run { program, arguments } = parsed.command else {
+            panic!("not run")
+        };
         assert_eq!(program, "./app");
         assert_eq!(arguments, ["--help", "-n", "--", "x"]);
         let parsed = Arguments::parse_from(["mana", "__exec", "/bin/app", "-app", "--json", ""]);
-        let Command::Exec { arguments, .. } = parsed.command else { panic!("not exec") };
+        let Command::Exec { arguments, .. } = parsed.command else {
+            panic!("not exec")
+        };
         assert_eq!(arguments, ["-app", "--json", ""]);
     }
 }

@@ -73,12 +73,19 @@ pub struct Failure {
 impl Failure {
     /// A failure with this status.
     pub fn new(status: Status, error: impl Into<Box<dyn Error>>) -> Self {
-        Self { status, error: error.into(), hint: None }
+        Self {
+            status,
+            error: error.into(),
+            hint: None,
+        }
     }
 
     /// Adds what to try.
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     /// Prints the error, its causes, and what to try; returns the status.

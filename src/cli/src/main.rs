@@ -43,14 +43,22 @@ fn dispatch(command: Command) -> Result<Status, Failure> {
         Command::Run { program, arguments } => commands::run::run(&program, arguments),
         Command::Exec { program, arguments } => commands::run::exec(&program, arguments),
         Command::Restart { checkpoint } => commands::run::restart(checkpoint),
-        Command::Checkpoint { directory, kill, json } => commands::checkpoint::request(directory, kill, json),
+        Command::Checkpoint {
+            directory,
+            kill,
+            json,
+        } => commands::checkpoint::request(directory, kill, json),
         Command::Ls { directory, json } => commands::images::list(directory, json),
         Command::Show { path, rank, json } => commands::images::show(path, rank, json),
         Command::Verify { path, json } => commands::verify::verify(path, json),
         Command::Functions { unsupported, json } => commands::functions::list(unsupported, json),
         Command::Doctor { json } => commands::doctor::examine(json),
-        Command::Cc { arguments } => commands::compiler::compile(commands::compiler::Language::C, &arguments),
-        Command::Cxx { arguments } => commands::compiler::compile(commands::compiler::Language::Cxx, &arguments),
+        Command::Cc { arguments } => {
+            commands::compiler::compile(commands::compiler::Language::C, &arguments)
+        }
+        Command::Cxx { arguments } => {
+            commands::compiler::compile(commands::compiler::Language::Cxx, &arguments)
+        }
         Command::Completions { shell } => commands::completions(shell),
     }
 }

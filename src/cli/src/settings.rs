@@ -20,15 +20,42 @@ struct Variable {
 }
 
 const VARIABLES: &[Variable] = &[
-    Variable { name: "MANA_CKPT_INTERVAL", allowed: "seconds, or a time such as 90s, 5m, 2h" },
-    Variable { name: "MANA_CKPT_DIR", allowed: "a directory" },
-    Variable { name: "MANA_CKPT_KEEP", allowed: "a number of checkpoints, at least 1" },
-    Variable { name: "MANA_CKPT_SIGNAL", allowed: "a signal's name or number: USR1, SIGUSR1, 10" },
-    Variable { name: "MANA_MPI", allowed: "auto, mpich, openmpi, abi, or the path of a library (with a slash)" },
-    Variable { name: "MANA_COMPRESS", allowed: "auto, raw, zstd" },
-    Variable { name: "MANA_LOG", allowed: "off, error, warn, info, debug, trace, or a list such as mana_agent=debug,warn" },
-    Variable { name: "MANA_CC", allowed: "the C compiler that mana cc runs" },
-    Variable { name: "MANA_CXX", allowed: "the C++ compiler that mana c++ runs" },
+    Variable {
+        name: "MANA_CKPT_INTERVAL",
+        allowed: "seconds, or a time such as 90s, 5m, 2h",
+    },
+    Variable {
+        name: "MANA_CKPT_DIR",
+        allowed: "a directory",
+    },
+    Variable {
+        name: "MANA_CKPT_KEEP",
+        allowed: "a number of checkpoints, at least 1",
+    },
+    Variable {
+        name: "MANA_CKPT_SIGNAL",
+        allowed: "a signal's name or number: USR1, SIGUSR1, 10",
+    },
+    Variable {
+        name: "MANA_MPI",
+        allowed: "auto, mpich, openmpi, abi, or the path of a library (with a slash)",
+    },
+    Variable {
+        name: "MANA_COMPRESS",
+        allowed: "auto, raw, zstd",
+    },
+    Variable {
+        name: "MANA_LOG",
+        allowed: "off, error, warn, info, debug, trace, or a list such as mana_agent=debug,warn",
+    },
+    Variable {
+        name: "MANA_CC",
+        allowed: "the C compiler that mana cc runs",
+    },
+    Variable {
+        name: "MANA_CXX",
+        allowed: "the C++ compiler that mana c++ runs",
+    },
 ];
 
 /// Where checkpoints go by default.
@@ -102,7 +129,10 @@ impl fmt::Display for SettingsError {
             SettingsError::Bad { name, value, why } => {
                 let variable = VARIABLES.iter().find(|variable| variable.name == *name);
                 let allowed = variable.map_or("", |variable| variable.allowed);
-                write!(out, "{name}={value} cannot be used: {why}. It may be {allowed}")
+                write!(
+                    out,
+                    "{name}={value} cannot be used: {why}. It may be {allowed}"
+                )
             }
         }
     }
@@ -123,9 +153,13 @@ impl Settings {
     ///
     /// # Errors
     /// The first variable that is wrong, by name.
-    pub fn from_env(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, SettingsError> {
-        let mut ours: Vec<_> =
-            environment.into_iter().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MANA_")).collect();
+    pub fn from_env(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, SettingsError> {
+        let mut ours: Vec<_> = environment
+            .into_iter()
+            .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MANA_"))
+            .collect();
         ours.sort();
         let mut settings = Self::default();
         for (name, value) in ours.iter().filter(|(_, value)| !value.is_empty()) {
@@ -137,14 +171,22 @@ impl Settings {
     fn set(&mut self, name: &OsStr, value: &OsStr) -> Result<(), SettingsError> {
         let variable = VARIABLES.iter().find(|variable| variable.name == name);
         let name = variable.ok_or_else(|| unknown(name))?.name;
-        let bad = |why: String| SettingsError::Bad { name, value: value.to_string_lossy().into_owned(), why };
+        let bad = |why: String| SettingsError::Bad {
+            name,
+            value: value.to_string_lossy().into_owned(),
+            why,
+        };
         let text = || value.to_str().ok_or_else(|| bad("it is not UTF-8".into()));
         match name {
             "MANA_CKPT_INTERVAL" => self.interval = Some(parse_interval(text()?).map_err(bad)?),
             "MANA_CKPT_DIR" => self.directory = Some(value.into()),
             "MANA_CKPT_KEEP" => {
                 let keep = text()?.parse().map_err(|error| bad(format!("{error}")))?;
-                self.keep = if keep == 0 { return Err(bad("the newest always stays".into())) } else { keep };
+                self.keep = if keep == 0 {
+                    return Err(bad("the newest always stays".into()));
+                } else {
+                    keep
+                };
             }
             "MANA_CKPT_SIGNAL" => self.signal = Some(parse_signal(text()?).map_err(bad)?),
             "MANA_MPI" => self.mpi = parse_mpi(text()?).map_err(bad)?,
@@ -158,7 +200,9 @@ impl Settings {
 
     /// Where checkpoints are looked for and written to, unless the command line says otherwise.
     pub fn directory(&self) -> PathBuf {
-        self.directory.clone().unwrap_or_else(|| DEFAULT_DIRECTORY.into())
+        self.directory
+            .clone()
+            .unwrap_or_else(|| DEFAULT_DIRECTORY.into())
     }
 
     /// What the engine needs of them; checkpoints go to `directory`. The path becomes absolute, because the program may
@@ -179,10 +223,18 @@ fn unknown(name: &OsStr) -> SettingsError {
     let name = name.to_string_lossy().into_owned();
     let nearest = VARIABLES
         .iter()
-        .map(|variable| (strsim::damerau_levenshtein(&name, variable.name), variable.name))
+        .map(|variable| {
+            (
+                strsim::damerau_levenshtein(&name, variable.name),
+                variable.name,
+            )
+        })
         .min()
         .filter(|(distance, _)| *distance <= 4);
-    SettingsError::Unknown { name, meant: nearest.map(|(_, name)| name) }
+    SettingsError::Unknown {
+        name,
+        meant: nearest.map(|(_, name)| name),
+    }
 }
 
 /// A positive time: a number of seconds, or a number and `s`, `m`, `h` or `d`.
@@ -194,10 +246,19 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
         Some((at, 'd')) => (&text[..at], 86_400.0),
         _ => (text, 1.0),
     };
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let count: f64 = digits.parse().ok().filter(|_| plain).ok_or("it is no time")?;
+    let plain = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let count: f64 = digits
+        .parse()
+        .ok()
+        .filter(|_| plain)
+        .ok_or("it is no time")?;
     if count <= 0.0 {
-        return Err("the time must be longer than nothing; to make checkpoints only when asked, unset it".into());
+        return Err(
+            "the time must be longer than nothing; to make checkpoints only when asked, unset it"
+                .into(),
+        );
     }
     Duration::try_from_secs_f64(count * unit_s).map_err(|error| error.to_string())
 }
@@ -232,7 +293,9 @@ fn parse_signal(text: &str) -> Result<i32, String> {
     let name = name.strip_prefix("SIG").unwrap_or(&name);
     let number = match SIGNALS.iter().find(|(known, _)| *known == name) {
         Some((_, number)) => *number,
-        None => name.parse().map_err(|_| format!("no signal that can be used here is called {text}"))?,
+        None => name
+            .parse()
+            .map_err(|_| format!("no signal that can be used here is called {text}"))?,
     };
     if number == CHECKPOINT_SIGNAL {
         return Err("mana itself uses this signal".into());
@@ -246,7 +309,9 @@ fn parse_signal(text: &str) -> Result<i32, String> {
 /// The word or path as [`Choice`] takes it. `abi` is short for the standard ABI.
 fn parse_mpi(text: &str) -> Result<String, String> {
     let text = if text == "abi" { "standard" } else { text };
-    text.parse::<Choice>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+    text.parse::<Choice>()
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
 }
 
 /// A level or a list of directives. A lone word must be a level: EnvFilter would take `degub` for a module.
@@ -255,7 +320,9 @@ fn parse_log(text: &str) -> Result<String, String> {
     if !text.contains('=') && !text.split(',').all(|word| LEVELS.contains(&word)) {
         return Err("it is no level".into());
     }
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    EnvFilter::try_new(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -263,36 +330,75 @@ mod tests {
     use super::*;
 
     fn settings(pairs: &[(&str, &str)]) -> Result<Settings, String> {
-        Settings::from_env(pairs.iter().map(|(name, value)| (name.into(), value.into())))
-            .map_err(|error| error.to_string())
+        Settings::from_env(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        )
+        .map_err(|error| error.to_string())
     }
 
     #[test]
     fn defaults() {
-        let settings = settings(&[("PATH", "/bin"), ("MANATEE", "1"), ("MANA_CKPT_DIR", "")]).unwrap();
+        let settings =
+            settings(&[("PATH", "/bin"), ("MANATEE", "1"), ("MANA_CKPT_DIR", "")]).unwrap();
         assert_eq!(settings.directory(), PathBuf::from("ckpts"));
-        assert_eq!((settings.interval, settings.keep, settings.signal), (None, 2, None));
-        assert_eq!((settings.mpi.as_str(), settings.compression), ("auto", Compression::Auto));
+        assert_eq!(
+            (settings.interval, settings.keep, settings.signal),
+            (None, 2, None)
+        );
+        assert_eq!(
+            (settings.mpi.as_str(), settings.compression),
+            ("auto", Compression::Auto)
+        );
     }
 
     #[test]
     fn intervals() {
-        let seconds = |text: &str| settings(&[("MANA_CKPT_INTERVAL", text)]).unwrap().interval.unwrap().as_secs_f64();
+        let seconds = |text: &str| {
+            settings(&[("MANA_CKPT_INTERVAL", text)])
+                .unwrap()
+                .interval
+                .unwrap()
+                .as_secs_f64()
+        };
         assert_eq!(seconds("300"), 300.0);
         assert_eq!(seconds("90s"), 90.0);
         assert_eq!(seconds("5m"), 300.0);
         assert_eq!(seconds("2h"), 7200.0);
         assert_eq!(seconds("0.5"), 0.5);
-        for text in ["soon", "-1", "0", "5 m", "m", "1e3", "inf", "99999999999999999999d"] {
+        for text in [
+            "soon",
+            "-1",
+            "0",
+            "5 m",
+            "m",
+            "1e3",
+            "inf",
+            "99999999999999999999d",
+        ] {
             let error = settings(&[("MANA_CKPT_INTERVAL", text)]).unwrap_err();
-            assert!(error.contains("MANA_CKPT_INTERVAL") && error.contains("90s, 5m, 2h"), "{error}");
+            assert!(
+                error.contains("MANA_CKPT_INTERVAL") && error.contains("90s, 5m, 2h"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn signals() {
-        for (text, number) in [("USR1", 10), ("SIGUSR2", 12), ("sigterm", 15), ("10", 10), ("40", 40)] {
-            assert_eq!(settings(&[("MANA_CKPT_SIGNAL", text)]).unwrap().signal, Some(number), "{text}");
+        for (text, number) in [
+            ("USR1", 10),
+            ("SIGUSR2", 12),
+            ("sigterm", 15),
+            ("10", 10),
+            ("40", 40),
+        ] {
+            assert_eq!(
+                settings(&[("MANA_CKPT_SIGNAL", text)]).unwrap().signal,
+                Some(number),
+                "{text}"
+            );
         }
         for text in ["KILL", "9", "SEGV", "11", "62", "0", "65", "USR3"] {
             let error = settings(&[("MANA_CKPT_SIGNAL", text)]).unwrap_err();
@@ -312,7 +418,10 @@ mod tests {
         ];
         let found = settings(&all).unwrap();
         assert_eq!(found.directory(), PathBuf::from("/scratch/me"));
-        assert_eq!((found.keep, found.mpi.as_str(), found.compression), (5, "standard", Compression::Zstd));
+        assert_eq!(
+            (found.keep, found.mpi.as_str(), found.compression),
+            (5, "standard", Compression::Zstd)
+        );
         for (name, value, allowed) in [
             ("MANA_CKPT_KEEP", "0", "at least 1"),
             ("MANA_CKPT_KEEP", "many", "at least 1"),
@@ -321,15 +430,24 @@ mod tests {
             ("MANA_LOG", "degub", "error, warn, info, debug, trace"),
         ] {
             let error = settings(&[(name, value)]).unwrap_err();
-            assert!(error.contains(name) && error.contains(value) && error.contains(allowed), "{error}");
+            assert!(
+                error.contains(name) && error.contains(value) && error.contains(allowed),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn an_unknown_variable_is_an_error_with_the_nearest_name() {
         let error = settings(&[("MANA_CKPT_INTERVALL", "300")]).unwrap_err();
-        assert!(error.contains("did you mean MANA_CKPT_INTERVAL?"), "{error}");
+        assert!(
+            error.contains("did you mean MANA_CKPT_INTERVAL?"),
+            "{error}"
+        );
         let error = settings(&[("MANA_HOME_DIRECTORY", "/")]).unwrap_err();
-        assert!(!error.contains("did you mean") && error.contains("Known are MANA_CKPT_INTERVAL, "), "{error}");
+        assert!(
+            !error.contains("did you mean") && error.contains("Known are MANA_CKPT_INTERVAL, "),
+            "{error}"
+        );
     }
 }

@@ -5,7 +5,10 @@ mod cost;
 use cost::{Pattern, cost};
 
 fn main() {
-    println!("{:>16} {:>8} {:>7} {:>10} {:>14} {:>14}", "communicators", "ranks", "rounds", "messages", "bytes", "largest bytes");
+    println!(
+        "{:>16} {:>8} {:>7} {:>10} {:>14} {:>14}",
+        "communicators", "ranks", "rounds", "messages", "bytes", "largest bytes"
+    );
     for pattern in [Pattern::World, Pattern::Grid, Pattern::Overlapping(1000)] {
         for power in 1..=8 {
             let size = 4_u32.pow(power);

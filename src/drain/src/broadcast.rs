@@ -66,6 +66,9 @@ impl Broadcast {
     /// Whether this message ends its attempt.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Broadcast::Committed { .. } | Broadcast::Aborted { .. })
+        matches!(
+            self,
+            Broadcast::Committed { .. } | Broadcast::Aborted { .. }
+        )
     }
 }

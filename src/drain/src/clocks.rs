@@ -71,12 +71,22 @@ impl Clocks {
         if let Some(&id) = self.by_gid.get(&gid) {
             let clock = self.get_mut(id);
             if clock.size != size {
-                return Err(RegisterError { gid, old: clock.size, new: size });
+                return Err(RegisterError {
+                    gid,
+                    old: clock.size,
+                    new: size,
+                });
             }
             clock.users += 1;
             return Ok(id);
         }
-        let clock = Some(Clock { gid, size, started: 0, users: 1, want: None });
+        let clock = Some(Clock {
+            gid,
+            size,
+            started: 0,
+            users: 1,
+            want: None,
+        });
         let place = match self.places.iter().position(Option::is_none) {
             Some(free) => {
                 self.places[free] = clock;
@@ -87,7 +97,8 @@ impl Clocks {
                 self.places.len() - 1
             }
         };
-        let id = ClockId(u32::try_from(place).expect("fewer than 2^32 communicators fit in memory"));
+        let id =
+            ClockId(u32::try_from(place).expect("fewer than 2^32 communicators fit in memory"));
         self.by_gid.insert(gid, id);
         Ok(id)
     }
@@ -119,11 +130,15 @@ impl Clocks {
     }
 
     pub(crate) fn get(&self, id: ClockId) -> &Clock {
-        self.places[id.0 as usize].as_ref().expect("the communicator was freed before the last cut")
+        self.places[id.0 as usize]
+            .as_ref()
+            .expect("the communicator was freed before the last cut")
     }
 
     pub(crate) fn get_mut(&mut self, id: ClockId) -> &mut Clock {
-        self.places[id.0 as usize].as_mut().expect("the communicator was freed before the last cut")
+        self.places[id.0 as usize]
+            .as_mut()
+            .expect("the communicator was freed before the last cut")
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Clock> {
@@ -179,6 +194,13 @@ mod tests {
         let mut clocks = Clocks::default();
         clocks.register(Gid::WORLD, 4).unwrap();
         let error = clocks.register(Gid::WORLD, 3).unwrap_err();
-        assert_eq!(error, RegisterError { gid: Gid::WORLD, old: 4, new: 3 });
+        assert_eq!(
+            error,
+            RegisterError {
+                gid: Gid::WORLD,
+                old: 4,
+                new: 3
+            }
+        );
     }
 }

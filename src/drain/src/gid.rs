@@ -38,7 +38,10 @@ impl Gid {
     /// `sorted_world_ranks` must be in ascending order, so that all members compute the same id.
     #[must_use]
     pub fn group(self, sorted_world_ranks: &[u32], tag: i32) -> Gid {
-        debug_assert!(sorted_world_ranks.is_sorted(), "members disagree on the id of an unsorted group");
+        debug_assert!(
+            sorted_world_ranks.is_sorted(),
+            "members disagree on the id of an unsorted group"
+        );
         let mut words = vec![self.0, u64::from(tag.cast_unsigned())];
         words.extend(sorted_world_ranks.iter().map(|&rank| u64::from(rank)));
         Gid::derive(Origin::Group, &words)
@@ -82,6 +85,9 @@ mod tests {
     #[test]
     fn ids_are_frozen() {
         assert_eq!(Gid::WORLD.child(1, 0), Gid(6_183_784_349_800_201_246));
-        assert_eq!(Gid::WORLD.group(&[0, 1], 7), Gid(15_589_469_047_422_412_094));
+        assert_eq!(
+            Gid::WORLD.group(&[0, 1], 7),
+            Gid(15_589_469_047_422_412_094)
+        );
     }
 }

@@ -35,5 +35,6 @@ pub use gid::Gid;
 pub use node::Node;
 pub use rank::{Activity, Phase, Rank, Verdict};
 pub use report::{Failures, Report, Tally};
-pub use root::{PATIENCE_LIMIT, Refused, Root, Step};
+pub use root::patience::{FIRST_PATIENCE, FIRST_PATIENCE_WITH_BLOCKING, PATIENCE_LIMIT};
+pub use root::{Refused, Root, Step};
 pub use tree::Tree;

@@ -27,7 +27,10 @@ impl Node {
     pub fn on_broadcast(&mut self, broadcast: &Broadcast) {
         match broadcast {
             Broadcast::Intent { epoch } => {
-                *self = Node { epoch: Some(*epoch), ..Node::default() };
+                *self = Node {
+                    epoch: Some(*epoch),
+                    ..Node::default()
+                };
             }
             Broadcast::Committed { .. } | Broadcast::Aborted { .. } => *self = Node::default(),
             Broadcast::Targets { .. } | Broadcast::Stop { .. } | Broadcast::Write { .. } => {}
@@ -53,8 +56,14 @@ impl Node {
     /// The node regards it as sent. Several changes may become one report: callers may wait with asking.
     pub fn take_report(&mut self) -> Option<Report> {
         let epoch = self.epoch?;
-        let mut merged = Report { epoch, ..Report::default() };
-        for part in std::iter::once(&self.own).filter(|own| own.epoch == epoch).chain(self.children.values()) {
+        let mut merged = Report {
+            epoch,
+            ..Report::default()
+        };
+        for part in std::iter::once(&self.own)
+            .filter(|own| own.epoch == epoch)
+            .chain(self.children.values())
+        {
             merged.merge(part);
         }
         merged.drop_settled();

@@ -83,7 +83,9 @@ impl Rank {
     #[must_use]
     pub fn new(me: u32) -> Rank {
         let mut clocks = Clocks::default();
-        let critical = clocks.register(Gid::critical(me), CRITICAL_SIZE).expect("the first clock has no rival");
+        let critical = clocks
+            .register(Gid::critical(me), CRITICAL_SIZE)
+            .expect("the first clock has no rival");
         Rank {
             me,
             phase: Phase::Idle,
@@ -144,7 +146,11 @@ impl Rank {
     fn may_start_gated(&mut self, id: ClockId, start: Start) -> Verdict {
         let clock = self.clocks.get_mut(id);
         // Alone on its communicator a rank is always in step.
-        let allowed = clock.size == 1 || self.targets.get(&clock.gid).is_some_and(|&target| clock.started < target);
+        let allowed = clock.size == 1
+            || self
+                .targets
+                .get(&clock.gid)
+                .is_some_and(|&target| clock.started < target);
         if self.phase == Phase::Converge && allowed {
             self.clocks.start(id);
             self.changed = true;
@@ -158,7 +164,9 @@ impl Rank {
     /// threads. Answers as [`Rank::may_start`] does: between intent and cut the outermost one is held, unless
     /// a rank that is inside one waits for it.
     pub fn critical_begin(&mut self) -> Verdict {
-        if self.critical_depth == 0 && self.may_start(self.critical, Start::Nonblocking) == Verdict::Hold {
+        if self.critical_depth == 0
+            && self.may_start(self.critical, Start::Nonblocking) == Verdict::Hold
+        {
             return Verdict::Hold;
         }
         self.critical_depth += 1;
@@ -245,7 +253,11 @@ impl Rank {
             finished: u32::from(self.finished),
             parked: u32::from(parked),
             written: u32::from(self.written),
-            failures: self.failure.clone().map(|error| Failures::one(self.me, error)).unwrap_or_default(),
+            failures: self
+                .failure
+                .clone()
+                .map(|error| Failures::one(self.me, error))
+                .unwrap_or_default(),
             ..Report::default()
         };
         // Counters of a running rank would change with every message and help nobody.
@@ -268,7 +280,11 @@ impl Rank {
             .iter()
             .filter(|clock| clock.started > 0 || clock.want.is_some())
             .map(|clock| {
-                let at_max = if clock.gid == critical_gid && !inside { CRITICAL_SIZE } else { 1 };
+                let at_max = if clock.gid == critical_gid && !inside {
+                    CRITICAL_SIZE
+                } else {
+                    1
+                };
                 let tally = Tally {
                     size: clock.size,
                     max: clock.started,

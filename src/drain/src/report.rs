@@ -63,7 +63,10 @@ impl Failures {
     pub const NAMED: usize = 4;
 
     pub(crate) fn one(rank: u32, error: String) -> Failures {
-        Failures { count: 1, first: BTreeMap::from([(rank, error)]) }
+        Failures {
+            count: 1,
+            first: BTreeMap::from([(rank, error)]),
+        }
     }
 
     fn merge(&mut self, other: &Failures) {
@@ -79,8 +82,11 @@ impl Failures {
     /// The failures as one line for people.
     #[must_use]
     pub fn describe(&self) -> String {
-        let mut lines: Vec<String> =
-            self.first.iter().map(|(rank, error)| format!("rank {rank}: {error}")).collect();
+        let mut lines: Vec<String> = self
+            .first
+            .iter()
+            .map(|(rank, error)| format!("rank {rank}: {error}"))
+            .collect();
         let unnamed = self.count as usize - self.first.len();
         if unnamed > 0 {
             lines.push(format!("and {unnamed} more ranks"));
@@ -117,11 +123,17 @@ pub struct Report {
 impl Report {
     /// Adds another rank's or subtree's report of the same attempt.
     pub fn merge(&mut self, other: &Report) {
-        debug_assert_eq!(self.epoch, other.epoch, "reports of two attempts have nothing in common");
+        debug_assert_eq!(
+            self.epoch, other.epoch,
+            "reports of two attempts have nothing in common"
+        );
         self.ranks += other.ranks;
         self.finished += other.finished;
         for (&gid, &theirs) in &other.clocks {
-            self.clocks.entry(gid).and_modify(|ours| *ours = ours.merge(theirs)).or_insert(theirs);
+            self.clocks
+                .entry(gid)
+                .and_modify(|ours| *ours = ours.merge(theirs))
+                .or_insert(theirs);
         }
         self.parked += other.parked;
         self.sent += other.sent;

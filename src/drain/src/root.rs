@@ -11,15 +11,14 @@
 //! - a rank is *behind*: another has started a collective that it has not; it may start that many;
 //! - *all* members are held before the next one while somebody elsewhere is behind: he may wait for what one
 //!   of them does after it, so they may go. Nobody waits for anything else then, so this settles by itself;
-//! - somebody is behind and nothing has moved for a while ([`Root::on_patience`]): ranks held where MPI promises
-//!   not to wait (nonblocking initiation) go on, and if there are none, all held ones.
+//! - somebody is behind and nothing has moved for a while: see `root/patience.rs`.
+pub(crate) mod patience;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use crate::{Broadcast, Gid, Report, Tally};
-
-/// How often patience may run out in one attempt before the root gives it up. Few programs need it once; one
-/// whose ranks never have started the same nonblocking collectives has no cut this protocol can find.
-pub const PATIENCE_LIMIT: u32 = 100;
 
 /// What the caller is to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +73,7 @@ pub struct Root {
     kill: bool,
     grants: BTreeMap<Gid, Grant>,
     latest: Report,
+    /// How often patience has run out in this attempt.
     impatience: u32,
     disabled: Option<String>,
 }
@@ -152,36 +152,12 @@ impl Root {
                 vec![Step::Prepare]
             }
             Stage::Writing => self.collect_images(),
-            Stage::Idle | Stage::Converge | Stage::Stopping | Stage::Preparing | Stage::Committing => Vec::new(),
+            Stage::Idle
+            | Stage::Converge
+            | Stage::Stopping
+            | Stage::Preparing
+            | Stage::Committing => Vec::new(),
         }
-    }
-
-    /// Nothing has been reported for as long as the caller is willing to wait (it doubles the time with each
-    /// call in an attempt that gives a step).
-    pub fn on_patience(&mut self) -> Vec<Step> {
-        if self.stage != Stage::Converge || self.latest.ranks < self.size || !self.somebody_needs_help() {
-            return Vec::new();
-        }
-        let wanted = |nonblocking_only: bool| -> Vec<Gid> {
-            let asks = |tally: &Tally| if nonblocking_only { tally.want_nonblocking } else { tally.want };
-            let news = |gid: &Gid, tally: &Tally| asks(tally) > 0 && tally.max >= self.target(*gid);
-            self.latest.clocks.iter().filter(|(gid, tally)| news(gid, tally)).map(|(&gid, _)| gid).collect()
-        };
-        let mut go = wanted(true);
-        if go.is_empty() {
-            go = wanted(false);
-        }
-        if go.is_empty() {
-            return Vec::new();
-        }
-        self.impatience += 1;
-        if self.impatience > PATIENCE_LIMIT {
-            return self.abort(
-                "the ranks' nonblocking collectives never were in step: each time one caught up another was ahead",
-            );
-        }
-        let targets = go.into_iter().map(|gid| (gid, self.latest.clocks[&gid].max + 1)).collect();
-        vec![self.allow(targets, false)]
     }
 
     /// The checkpoint's directory is there, with its number; or why not.
@@ -193,7 +169,10 @@ impl Root {
             Ok(number) => {
                 self.stage = Stage::Writing;
                 self.number = number;
-                vec![Step::Broadcast(Broadcast::Write { epoch: self.epoch, number })]
+                vec![Step::Broadcast(Broadcast::Write {
+                    epoch: self.epoch,
+                    number,
+                })]
             }
             Err(reason) => self.abort(&reason),
         }
@@ -209,7 +188,11 @@ impl Root {
         }
         self.stage = Stage::Idle;
         let (epoch, number, kill) = (self.epoch, self.number, self.kill);
-        vec![Step::Broadcast(Broadcast::Committed { epoch, number, kill })]
+        vec![Step::Broadcast(Broadcast::Committed {
+            epoch,
+            number,
+            kill,
+        })]
     }
 
     /// A rank is gone for good. What is under way ends, and no more checkpoints are made: `reason` names it.
@@ -224,7 +207,10 @@ impl Root {
             return Vec::new();
         }
         self.stage = Stage::Idle;
-        vec![Step::Broadcast(Broadcast::Aborted { epoch: self.epoch, reason: reason.to_owned() })]
+        vec![Step::Broadcast(Broadcast::Aborted {
+            epoch: self.epoch,
+            reason: reason.to_owned(),
+        })]
     }
 
     fn target(&self, gid: Gid) -> u64 {
@@ -262,7 +248,12 @@ impl Root {
             if !go.is_empty() {
                 steps.push(self.allow(go, true));
             }
-        } else if !self.latest.clocks.iter().any(|(&gid, tally)| self.is_behind(gid, tally)) {
+        } else if !self
+            .latest
+            .clocks
+            .iter()
+            .any(|(&gid, tally)| self.is_behind(gid, tally))
+        {
             self.stage = Stage::Stopping;
             steps.push(Step::Broadcast(Broadcast::Stop { epoch: self.epoch }));
         }
@@ -271,7 +262,8 @@ impl Root {
 
     /// Communicators all of whose members are held before the same next collective.
     fn all_held(&self) -> Vec<(Gid, u64)> {
-        let held = |gid: Gid, tally: &Tally| tally.want == tally.size && tally.max >= self.target(gid);
+        let held =
+            |gid: Gid, tally: &Tally| tally.want == tally.size && tally.max >= self.target(gid);
         self.latest
             .clocks
             .iter()
@@ -282,9 +274,18 @@ impl Root {
 
     fn allow(&mut self, targets: Vec<(Gid, u64)>, reached_by_itself: bool) -> Step {
         for &(gid, target) in &targets {
-            self.grants.insert(gid, Grant { target, reached_by_itself });
+            self.grants.insert(
+                gid,
+                Grant {
+                    target,
+                    reached_by_itself,
+                },
+            );
         }
-        Step::Broadcast(Broadcast::Targets { epoch: self.epoch, targets })
+        Step::Broadcast(Broadcast::Targets {
+            epoch: self.epoch,
+            targets,
+        })
     }
 
     /// Nothing is in flight. A parked rank sends nothing, so `sent` is final; `received` only grows and
@@ -303,6 +304,8 @@ impl Root {
             return self.abort(&self.latest.failures.describe());
         }
         self.stage = Stage::Committing;
-        vec![Step::Commit { number: self.number }]
+        vec![Step::Commit {
+            number: self.number,
+        }]
     }
 }

@@ -15,7 +15,7 @@
 //! application) to read or write anything else.
 #![expect(unsafe_code, reason = "reads and writes the application's arguments; see # Safety above")]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use mana_split::frame::CrossFrame;
 use mana_table::{Function, Kind, Param};
@@ -147,17 +147,27 @@ impl<'f> Args<'f> {
 
     /// The C string behind argument `i`, lossy where it is not UTF-8; empty for a null pointer.
     pub fn string(&self, i: usize) -> String {
+        self.c_string(i).to_string_lossy().into_owned()
+    }
+
+    /// The C string behind argument `i`, byte for byte; empty for a null pointer.
+    pub fn c_string(&self, i: usize) -> CString {
         let address = self.raw(i);
         if address == 0 {
-            return String::new();
+            return CString::default();
         }
         // SAFETY: the prototype promises a NUL-terminated string here.
-        unsafe { CStr::from_ptr(address as *const libc::c_char) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(address as *const libc::c_char) }.to_owned()
     }
 
     /// Writes `text` and its NUL behind argument `i`, cut to `capacity_bytes` (NUL included); returns the bytes of
     /// text written.
     pub fn set_string(&mut self, i: usize, text: &str, capacity_bytes: usize) -> usize {
+        self.set_bytes(i, text.as_bytes(), capacity_bytes)
+    }
+
+    /// As [`Args::set_string`], for text that need not be UTF-8.
+    pub fn set_bytes(&mut self, i: usize, text: &[u8], capacity_bytes: usize) -> usize {
         let address = self.raw(i) as *mut u8;
         if address.is_null() || capacity_bytes == 0 {
             return 0;
@@ -195,6 +205,15 @@ impl<'f> Args<'f> {
 pub unsafe fn application_bytes<'a>(address: u64, len_bytes: usize) -> &'a [u8] {
     // SAFETY: the caller's contract.
     unsafe { std::slice::from_raw_parts(address as *const u8, len_bytes) }
+}
+
+/// Copies `len_bytes` within application memory; the two places may overlap.
+///
+/// # Safety
+/// `from..from + len_bytes` must be readable and `to..to + len_bytes` writable.
+pub unsafe fn copy_application_bytes(from: u64, to: u64, len_bytes: usize) {
+    // SAFETY: the caller's contract.
+    unsafe { (to as *mut u8).copy_from(from as *const u8, len_bytes) }
 }
 
 /// Copies `bytes` to application memory at `address`.

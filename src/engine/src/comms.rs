@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A new communicator is made in three steps: the native constructor is called; [`describe`] asks the native result
-//! who is in it; [`State::adopt_comm`] gives it its global id, a handle and a clock.
+//! who is in it; [`adopt`] gives it its global id, a handle and a clock. One that a nonblocking constructor makes is
+//! *forming* until its request completes: it has a handle and a descriptor, but no native handle that could be used.
 
 use std::collections::BTreeMap;
 
@@ -44,6 +45,10 @@ pub struct Comms {
     ordinals: BTreeMap<u64, u64>,
     #[serde(skip)]
     below: BTreeMap<u32, Below>,
+    /// Communicators that are forming: where the native library puts the handle, a place that must not move. None is
+    /// left at a cut, which completes all nonblocking collectives.
+    #[serde(skip)]
+    forming: BTreeMap<u32, Vec<u64>>,
 }
 
 /// The handle in an argument word.
@@ -106,11 +111,21 @@ impl Comms {
         Some(objects.reaction(errhandler))
     }
 
-    /// The number of this constructor call on a communicator, the same on all its members.
-    fn next_ordinal(&mut self, gid: Gid) -> u64 {
+    /// The number of this constructor call on a communicator (or ad-hoc group), the same on all its members.
+    pub fn next_ordinal(&mut self, gid: Gid) -> u64 {
         let ordinal = self.ordinals.entry(gid.0).or_default();
         *ordinal += 1;
         *ordinal
+    }
+
+    /// What [`Comms::next_ordinal`] will say, for a call that is not sure yet to be the next one.
+    pub fn coming_ordinal(&self, gid: Gid) -> u64 {
+        self.ordinals.get(&gid.0).copied().unwrap_or_default() + 1
+    }
+
+    /// The world rank of this process.
+    pub fn process(&self) -> Result<WorldRank, MpiError> {
+        Ok(WorldRank(self.get(mpi::MPI_COMM_WORLD)?.rank.0))
     }
 
     /// Connects a described communicator with its native handle: clock and published slot.
@@ -213,22 +228,22 @@ pub enum Inherit {
 /// Adopts native communicator `comm` that a collective constructor on `parent` made: describes it and gives it a
 /// handle. The native null communicator gives `MPI_COMM_NULL`.
 pub fn adopt(parent: u64, comm: u64, inherit: Inherit) -> Result<u64, MpiError> {
+    let gid = state().comms.get(parent)?.gid;
+    adopt_in(parent, gid, comm, inherit)
+}
+
+/// As [`adopt`], for a constructor that only the processes of `scope` called: `parent` itself, or the ad-hoc group of
+/// an `MPI_Comm_create_group`. The new global id derives from how often they have done so.
+pub fn adopt_in(parent: u64, scope: Gid, comm: u64, inherit: Inherit) -> Result<u64, MpiError> {
     let native = native()?;
-    let ordinal = {
-        let mut state = state();
-        let gid = state.comms.get(parent)?.gid;
-        state.comms.next_ordinal(gid)
-    };
+    let ordinal = state().comms.next_ordinal(scope);
     if is_null(native, comm) {
         return Ok(mpi::MPI_COMM_NULL);
     }
-    return_errors(native, comm)?;
     let (local, remote) = describe(native, comm)?;
     let first = |group: &Group| group.iter().next().map_or(u32::MAX, |rank| rank.0);
     let part = remote.as_ref().map_or(u32::MAX, first).min(first(&local));
-    let mut state = state();
-    let gid = child_gid(state.comms.get(parent)?.gid, ordinal, u64::from(part));
-    adopt_as(&mut state, parent, comm, gid, local, remote, inherit)
+    adopt_as(parent, comm, child_gid(scope, ordinal, u64::from(part)), (local, remote), inherit)
 }
 
 /// Whether a native communicator is the native `MPI_COMM_NULL`.
@@ -236,19 +251,22 @@ pub fn is_null(native: &Native, comm: u64) -> bool {
     native.predefined().comm(mpi::MPI_COMM_NULL).is_some_and(|null| null.raw() == comm)
 }
 
-/// Adopts a native communicator under global id `gid`.
-pub fn adopt_as(
-    state: &mut State,
-    parent: u64,
-    native: u64,
-    gid: Gid,
-    local: Group,
-    remote: Option<Group>,
-    inherit: Inherit,
-) -> Result<u64, MpiError> {
-    let process = state.comms.set()?.get(handle(mpi::MPI_COMM_WORLD)?)?.rank;
-    let mut comm = Communicator::intra(gid, local, WorldRank(process.0))?;
-    comm.remote = remote;
+/// The two groups of a communicator: the process' own, and the other one of an intercommunicator.
+pub type Sides = (Group, Option<Group>);
+
+/// Adopts native communicator `comm` of the groups `sides` under global id `gid`.
+pub fn adopt_as(parent: u64, comm: u64, gid: Gid, sides: Sides, inherit: Inherit) -> Result<u64, MpiError> {
+    return_errors(native()?, comm)?;
+    let mut state = state();
+    let handle = enrol(&mut state, parent, gid, sides, inherit)?;
+    state.comms.connect(handle, comm)?;
+    Ok(u64::from(handle.word()))
+}
+
+/// Gives a new communicator its descriptor and handle; it is not usable before [`Comms::connect`].
+fn enrol(state: &mut State, parent: u64, gid: Gid, sides: Sides, inherit: Inherit) -> Result<CommHandle, MpiError> {
+    let mut comm = Communicator::intra(gid, sides.0, state.comms.process()?)?;
+    comm.remote = sides.1;
     let from = state.comms.get(parent)?;
     comm.errhandler = from.errhandler;
     if inherit == Inherit::Dup {
@@ -256,9 +274,29 @@ pub fn adopt_as(
         comm.info = from.info.clone();
     }
     state.objects.hold_errhandler(comm.errhandler)?;
-    let handle = state.comms.set_mut()?.insert(comm)?;
-    state.comms.connect(handle, native)?;
+    Ok(state.comms.set_mut()?.insert(comm)?)
+}
+
+/// Adopts the duplicate of `parent` that the native library is making: `place` is where it will put the handle.
+pub fn adopt_forming(parent: u64, place: Vec<u64>) -> Result<u64, MpiError> {
+    let mut state = state();
+    let from = state.comms.get(parent)?;
+    let (scope, sides) = (from.gid, (from.local.clone(), from.remote.clone()));
+    let first = sides.0.iter().next().map_or(0, |rank| rank.0);
+    let part = sides.1.iter().flat_map(Group::iter).next().map_or(first, |rank| rank.0.min(first));
+    let gid = child_gid(scope, state.comms.next_ordinal(scope), u64::from(part));
+    let handle = enrol(&mut state, parent, gid, sides, Inherit::Dup)?;
+    state.comms.forming.insert(handle.word(), place);
     Ok(u64::from(handle.word()))
+}
+
+/// Takes a communicator out of the tables, and what it held; returns its native handle if it has one.
+pub fn forget(handle: CommHandle) -> Result<Option<u64>, MpiError> {
+    let mut state = state();
+    if let Some(comm) = state.comms.set_mut()?.free(handle)? {
+        state.objects.errhandlers.release(comm.errhandler);
+    }
+    Ok(state.comms.disconnect(handle))
 }
 
 /// How many neighbours a rank has in its communicator's topology: (in, out).
@@ -281,7 +319,16 @@ impl State {
     }
 }
 
-/// Completes an `MPI_Comm_idup`: the native handle is valid now.
-pub fn finish_idup(_handle: u64) -> Result<(), MpiError> {
-    Ok(())
+/// Completes an `MPI_Comm_idup`: the native handle is valid now. One that was never made (the call failed) stays
+/// unusable.
+pub fn finish_idup(word: u64) -> Result<(), MpiError> {
+    let handle = handle(word)?;
+    let place = state().comms.forming.remove(&handle.word());
+    let Some(below) = place.and_then(|place| place.first().copied()) else { return Ok(()) };
+    let native = native()?;
+    if below == 0 || is_null(native, below) {
+        return Ok(());
+    }
+    return_errors(native, below)?;
+    state().comms.connect(handle, below)
 }

@@ -6,13 +6,15 @@
 //! write to (receives) or read (sends) until the call, or the request, is complete.
 #![expect(unsafe_code, reason = "copies between message bytes and application buffers")]
 
+use mana_record_replay::datatype::{Layout, Run};
 use mana_record_replay::handle::DatatypeHandle;
 use mana_record_replay::message::DrainedMessage;
 use mana_table::constants as mpi;
 
-use crate::args::{application_bytes, write_application_bytes};
+use crate::args::{application_bytes, copy_application_bytes, write_application_bytes};
 use crate::engine::state;
 use crate::error::MpiError;
+use crate::external32;
 use crate::request::ReceiveArgs;
 use crate::status::Completion;
 
@@ -52,13 +54,74 @@ pub fn pack(buffer: u64, count: i64, datatype: u64, _comm: u64) -> Result<(Vec<u
 /// Calls `visit(offset, len_bytes)` for every contiguous run of `count` elements in type map order, until it says
 /// `false`.
 pub fn for_each_run(datatype: u64, count: i64, mut visit: impl FnMut(i64, usize) -> bool) -> Result<(), MpiError> {
-    let handle = DatatypeHandle::from_word(datatype)?;
-    let state = state();
-    let layout = state.objects.datatypes.layout(handle)?;
-    for run in layout.runs(count) {
+    for run in runs(&layout(datatype)?, count) {
         if !visit(run.offset, run.length as usize) {
             break;
         }
     }
     Ok(())
+}
+
+/// The layout of a datatype, also of one that was freed while a receive still uses it.
+fn layout(datatype: u64) -> Result<Layout, MpiError> {
+    let handle = DatatypeHandle::from_word(datatype)?;
+    let state = state();
+    let layout = state.objects.datatypes.layout_held(handle);
+    layout.cloned().ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_TYPE, "datatype", datatype))
+}
+
+/// The copies that `count` elements take: one where they lie without gaps.
+fn runs(layout: &Layout, count: i64) -> impl Iterator<Item = Run> {
+    let whole = (count > 0 && layout.size_bytes() > 0 && layout.is_contiguous(count))
+        .then(|| Run { offset: layout.true_lb(), length: layout.size_bytes() * count });
+    let pieces = whole.is_none().then(|| layout.runs(count));
+    whole.into_iter().chain(pieces.into_iter().flatten())
+}
+
+/// Packs `count` elements at `buffer` into the bytes at `packed`.
+pub fn gather(buffer: u64, count: i64, layout: &Layout, packed: u64) {
+    let mut to = packed;
+    for run in runs(layout, count) {
+        let from = buffer.wrapping_add_signed(run.offset);
+        // SAFETY: the run lies in the buffer, and the packed bytes in the room, that the application's call describes.
+        unsafe { copy_application_bytes(from, to, run.length as usize) };
+        to = to.wrapping_add_signed(run.length);
+    }
+}
+
+/// Unpacks the bytes at `packed` into `count` elements at `buffer`.
+pub fn scatter(packed: u64, buffer: u64, count: i64, layout: &Layout) {
+    let mut from = packed;
+    for run in runs(layout, count) {
+        let to = buffer.wrapping_add_signed(run.offset);
+        // SAFETY: as in `gather`, the other way.
+        unsafe { copy_application_bytes(from, to, run.length as usize) };
+        from = from.wrapping_add_signed(run.length);
+    }
+}
+
+/// As [`gather`], into the external32 representation.
+pub fn gather_external32(buffer: u64, count: i64, layout: &Layout, packed: u64) {
+    let mut to = packed;
+    for (run, format) in external32::runs(layout, count) {
+        let from = buffer.wrapping_add_signed(run.offset);
+        // SAFETY: the run lies in the buffer that the application's call describes.
+        let external = format.encode(unsafe { application_bytes(from, run.length as usize) });
+        // SAFETY: the application's call says that there is room for all of it.
+        unsafe { write_application_bytes(to, &external) };
+        to = to.wrapping_add(external.len() as u64);
+    }
+}
+
+/// As [`scatter`], from the external32 representation.
+pub fn scatter_external32(packed: u64, buffer: u64, count: i64, layout: &Layout) {
+    let mut from = packed;
+    for (run, format) in external32::runs(layout, count) {
+        let len_bytes = format.external_bytes(run.length as usize);
+        // SAFETY: the application's call says that all of it is there.
+        let native = format.decode(unsafe { application_bytes(from, len_bytes) });
+        // SAFETY: the run lies in the buffer that the application's call describes.
+        unsafe { write_application_bytes(buffer.wrapping_add_signed(run.offset), &native) };
+        from = from.wrapping_add(len_bytes as u64);
+    }
 }

@@ -16,10 +16,13 @@ use mana_table::{FUNCTIONS, FnId, Function, Policy, SLOT_COUNT};
 use crate::args::Args;
 use crate::error::{Call, MpiError};
 use crate::generated::dispatch::SERVERS;
-use crate::{cut, forward, raise};
+use crate::{cut, forward, leave, raise};
 
 /// A function of the engine that serves calls.
 pub type Server = fn(&mut Args<'_>) -> Call;
+
+/// The slot, below those of `mana.h`, that is no function of the table: the program is exiting. Frozen.
+const EXIT_SLOT: usize = 767;
 
 /// Rows by slot.
 static ROWS: [Option<&'static Function>; SLOT_COUNT] = rows();
@@ -45,6 +48,10 @@ pub fn row(id: FnId) -> Option<&'static Function> {
 /// Serves one call.
 unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
     let slot = usize::from(frame.slot());
+    if slot == EXIT_SLOT {
+        leave::leave();
+        return 0;
+    }
     let Some(row) = ROWS[slot] else { return mana_table::constants::MPI_ERR_UNSUPPORTED_OPERATION as u64 };
     cut::safe_point(frame);
     let result = serve(frame, row) as u64;

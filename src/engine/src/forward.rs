@@ -14,6 +14,7 @@
 
 use mana_drain::Start;
 use mana_native::{Native, int};
+use mana_record_replay::handle::OpHandle;
 use mana_table::constants as mpi;
 use mana_table::{Direction, FnId, Function, Kind, Length, Param};
 
@@ -22,7 +23,7 @@ use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::publish::{self, CommSlot};
 use crate::request::{Kind as RequestKind, Request};
-use crate::{cut, native_call, p2p};
+use crate::{cut, native_call, ops, p2p};
 
 /// A blocking collective.
 pub fn collective(a: &mut Args<'_>) -> Call {
@@ -30,7 +31,11 @@ pub fn collective(a: &mut Args<'_>) -> Call {
     let comm = comm_of(a)?;
     let (function, arguments, _keep) = translate(native, a, comm, 0)?;
     cut::enter_collective(a, comm, Start::Blocking)?;
-    native_call::call(native, function, &arguments)
+    let op = op_of(a);
+    op.map_or(Ok(()), ops::hold)?;
+    let outcome = native_call::call(native, function, &arguments);
+    op.inspect(|op| ops::release(*op));
+    outcome
 }
 
 /// A nonblocking collective: counted at its initiation, completed like any request.
@@ -43,7 +48,8 @@ pub fn icollective(a: &mut Args<'_>) -> Call {
     native_call::call(native, function, &arguments)?;
     let mut entry = Request::active(RequestKind::Collective, request);
     entry.keep = keep;
-    let id = state().requests.insert(entry)?;
+    entry.op = op_of(a);
+    let id = state().insert_request(entry)?;
     if let Some(at) = a.row().params.iter().position(|param| param.kind == Kind::Request) {
         a.set_handle(at, u64::from(id.word()));
     }
@@ -56,6 +62,12 @@ fn comm_of(a: &Args<'_>) -> Result<&'static CommSlot, MpiError> {
         Some(at) => p2p::comm(a.raw(at)),
         None => Err(MpiError::new(mpi::MPI_ERR_INTERN, format!("{} has no communicator", a.row().name))),
     }
+}
+
+/// The user operation that a collective applies.
+fn op_of(a: &Args<'_>) -> Option<OpHandle> {
+    let at = a.row().params.iter().position(|param| param.kind == Kind::Op)?;
+    ops::user_op(a.raw(at))
 }
 
 /// Arrays the native library reads during the operation.

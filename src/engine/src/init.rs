@@ -53,6 +53,7 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
         let mut native = Native::open(&choice, &Environment::current())?;
         let level = init_thread(&native, required).map_err(failed("starting MPI", "MPI_Init_thread"))?;
         native.settle_after_init();
+        crate::leave::own();
         let world = read_world(&native).map_err(failed("starting MPI", "MPI_Comm_rank"))?;
         native.check_world_size(world.size)?;
         let _ = WORLD.set(world);

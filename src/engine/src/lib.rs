@@ -26,13 +26,16 @@ mod engine;
 mod enter;
 pub mod entry;
 mod error;
+mod external32;
 mod forward;
 mod forwarded_signal;
 #[rustfmt::skip] // written by `cargo xtask generate`
 mod generated;
 mod init;
+mod leave;
 mod local;
 mod native_call;
+mod native_type;
 mod objects;
 mod ops;
 mod p2p;
@@ -45,6 +48,7 @@ mod request;
 mod restart;
 pub mod settings;
 mod status;
+mod uses;
 mod wait;
 
 pub use engine::set_settings;

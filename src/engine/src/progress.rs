@@ -23,6 +23,21 @@ pub enum CallProgress {
     Two(RequestId, RequestId),
     /// A checkpoint was asked for (`mana_checkpoint`): whoever finds this was restarted from it.
     Checkpoint,
+    /// This leader of an `MPI_Intercomm_create` has told the other one of its side.
+    Greeted,
+    /// An `MPI_Intercomm_create` knows the other side.
+    Met(Side),
+}
+
+/// One side of an intercommunicator in the making, as its leader tells the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Side {
+    /// Global id of the side's communicator.
+    pub gid: u64,
+    /// Which constructor call on that communicator this is.
+    pub ordinal: u64,
+    /// Its processes.
+    pub members: u64,
 }
 
 /// A record found at entry: the call goes on from it instead of starting anew.

@@ -13,7 +13,8 @@
 //! `MPI_Comm_rank`, `MPI_Type_size` and friends are served from here without switching FS, and sends and receives
 //! find their native handles here: no call on those paths takes a lock.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use mana_native::{Native, NativeDatatype};
@@ -190,6 +191,7 @@ pub fn publish_datatype(handle: u64, native: u64, size_bytes: i64, committed: bo
     slot.size_bytes.store(size_bytes, Ordering::Relaxed);
     slot.committed.store(committed, Ordering::Relaxed);
     slot.handle.store(handle as u32, Ordering::Release);
+    index_native(handle, native);
 }
 
 /// Takes communicator `handle` out of sight.
@@ -202,6 +204,7 @@ pub fn retire_comm(handle: u64) {
 /// Takes datatype `handle` out of sight.
 pub fn retire_datatype(handle: u64) {
     if let Some(slot) = TYPES.get(handle) {
+        unindex_native(handle, slot.native_uncommitted());
         slot.handle.store(0, Ordering::Release);
     }
 }
@@ -211,11 +214,22 @@ pub fn world() -> Option<&'static CommSlot> {
     comm(mpi::MPI_COMM_WORLD)
 }
 
-impl<S: Slot> Slots<S> {
-    /// All live slots of derived objects.
-    fn live(&self) -> impl Iterator<Item = &S> {
-        let made = self.chunks.iter().filter_map(OnceLock::get);
-        made.flat_map(|chunk| chunk.iter()).filter(|slot| slot.handle().load(Ordering::Acquire) != 0)
+/// Upper handles of native derived datatypes. Behind a lock of its own, under which nothing else is called: user
+/// operations ask, in whatever thread the native library runs them.
+static DERIVED: LazyLock<RwLock<HashMap<u64, u32>>> = LazyLock::new(RwLock::default);
+
+/// Remembers which upper handle a native datatype has; the predefined ones are known to the native half.
+fn index_native(handle: u64, native: u64) {
+    if handle >= PREDEFINED as u64 && native != 0 {
+        DERIVED.write().unwrap_or_else(PoisonError::into_inner).insert(native, handle as u32);
+    }
+}
+
+/// Forgets it.
+fn unindex_native(handle: u64, native: u64) {
+    let mut derived = DERIVED.write().unwrap_or_else(PoisonError::into_inner);
+    if derived.get(&native).is_some_and(|owner| u64::from(*owner) == handle) {
+        derived.remove(&native);
     }
 }
 
@@ -225,6 +239,6 @@ pub fn datatype_of_native(native: &Native, datatype: NativeDatatype) -> u64 {
     if let Some(predefined) = native.predefined().standard_datatype(datatype) {
         return predefined;
     }
-    let ours = TYPES.live().find(|slot| slot.native_uncommitted() == datatype.raw());
-    ours.map_or(mpi::MPI_DATATYPE_NULL, |slot| u64::from(slot.handle.load(Ordering::Acquire)))
+    let derived = DERIVED.read().unwrap_or_else(PoisonError::into_inner);
+    derived.get(&datatype.raw()).map_or(mpi::MPI_DATATYPE_NULL, |handle| u64::from(*handle))
 }

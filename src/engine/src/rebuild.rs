@@ -9,6 +9,7 @@ use mana_record_replay::group::{Group, WorldRank};
 use mana_record_replay::topology::Topology;
 use mana_table::fns;
 
+use crate::calls::{Edges, adjacent_arguments};
 use crate::comms;
 use crate::engine::{native, state};
 use crate::error::{EngineError, MpiError};
@@ -101,21 +102,11 @@ pub fn add_topology(native: &Native, mut base: u64, comm: &Communicator) -> Resu
             native_call::out(&mut with),
         ])?,
         Topology::DistGraph(graph) => {
-            let (sources, destinations) = (graph.source_ranks(), graph.destination_ranks());
-            let unweighted = native.addresses().unweighted;
-            let info = native.predefined().info(mana_table::constants::MPI_INFO_NULL).map_or(0, |info| info.raw());
-            native_call::call(native, fns::MPI_DIST_GRAPH_CREATE_ADJACENT, &[
-                base,
-                sources.len() as u64,
-                sources.as_ptr() as u64,
-                unweighted,
-                destinations.len() as u64,
-                destinations.as_ptr() as u64,
-                unweighted,
-                info,
-                0,
-                native_call::out(&mut with),
-            ])?;
+            let edges = Edges::of(graph);
+            let mut arguments = vec![base];
+            arguments.extend(adjacent_arguments(native, &edges));
+            arguments.push(native_call::out(&mut with));
+            native_call::call(native, fns::MPI_DIST_GRAPH_CREATE_ADJACENT, &arguments)?;
         }
     }
     native_call::call(native, fns::MPI_COMM_FREE, &[native_call::out(&mut base)])?;

@@ -11,7 +11,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mana_record_replay::handle::RequestHandle;
+use mana_record_replay::handle::{OpHandle, RequestHandle};
 use mana_table::FnId;
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,8 @@ pub struct Request {
     pub orphan: bool,
     /// When it was started, in the order of all starts: receives are posted again in this order.
     pub started: u64,
+    /// The user operation that a collective applies.
+    pub op: Option<OpHandle>,
     /// The native request while active.
     #[serde(skip)]
     pub native: Option<u64>,
@@ -119,7 +121,7 @@ pub struct Request {
 impl Request {
     /// An active request that `native` stands for.
     pub fn active(kind: Kind, native: u64) -> Self {
-        Self { kind, progress: Progress::Active, persistent: false, orphan: false, started: next_start(), native: Some(native), keep: Vec::new() }
+        Self { kind, progress: Progress::Active, persistent: false, orphan: false, started: next_start(), op: None, native: Some(native), keep: Vec::new() }
     }
 
     /// A request that is complete already.
@@ -130,6 +132,7 @@ impl Request {
             persistent: false,
             orphan: false,
             started: 0,
+            op: None,
             native: None,
             keep: Vec::new(),
         }
@@ -143,6 +146,7 @@ impl Request {
             persistent: true,
             orphan: false,
             started: 0,
+            op: None,
             native: None,
             keep: Vec::new(),
         }

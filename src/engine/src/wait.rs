@@ -115,7 +115,7 @@ pub fn finish_resumed(a: &mut Args<'_>, resumed: Resumed) -> Result<Completion, 
     let (first, second) = match resumed.0 {
         CallProgress::One(first) => (first, None),
         CallProgress::Two(first, second) => (first, Some(second)),
-        CallProgress::Checkpoint => return Err(MpiError::new(mpi::MPI_ERR_INTERN, "a wait found another call's record")),
+        CallProgress::Checkpoint | CallProgress::Greeted | CallProgress::Met(_) => return Err(MpiError::new(mpi::MPI_ERR_INTERN, "a wait found another call's record")),
     };
     let waited = wait_for(a, first).and_then(|()| second.map_or(Ok(()), |second| wait_for(a, second)));
     progress::clear(a);
@@ -130,10 +130,7 @@ pub fn finish_resumed(a: &mut Args<'_>, resumed: Resumed) -> Result<Completion, 
 
 /// Gives a started request a handle.
 fn adopt(request: Request) -> Result<RequestId, MpiError> {
-    state()
-        .requests
-        .insert(request)
-        .map_err(MpiError::from)
+    state().insert_request(request)
 }
 
 /// Takes the completion of a complete request: a persistent one becomes inactive, any other is gone.
@@ -147,7 +144,7 @@ pub fn take(id: RequestId) -> Completion {
     if request.persistent {
         request.progress = Progress::Inactive;
     } else {
-        state.requests.remove(id);
+        state.remove_request(id);
     }
     completion
 }
@@ -199,7 +196,7 @@ pub fn sweep_orphans() -> Call {
     for _ in 0..4 {
         let Some(id) = state().orphans.pop_front() else { return Ok(()) };
         if p2p::poll(id)? {
-            state().requests.remove(id);
+            state().remove_request(id);
         } else {
             state().orphans.push_back(id);
         }

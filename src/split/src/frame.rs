@@ -9,7 +9,6 @@
 //!     return_rip            pushed by the caller's `call`
 //!     r15 … rbx             callee-saved: the caller's own values
 //!     r9 … rdi              the argument registers           <- arg(0) … arg(5)
-//!     previous, block       links into the lower half: stale in an image, never followed there
 //!     result, state, slot
 //!   lower addresses         <- rsp while the handler runs, 16-byte aligned
 //! ```
@@ -17,8 +16,6 @@
 //! Invariant: the frame holds everything that is needed to make the same call again. A checkpoint taken while the
 //! handler waits is resumed either by entering the slot again with the same registers ([`CrossState::ReExecute`]) or,
 //! when the handler said that the call has had its effect, by returning its result ([`CrossState::Completed`]).
-
-use crate::thread::ThreadBlock;
 
 /// What a restart does with a call that was under way at the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +35,6 @@ pub struct CrossFrame {
     pub(crate) slot: u64,
     pub(crate) state: u64,
     pub(crate) result: u64,
-    pub(crate) block: *const ThreadBlock,
-    pub(crate) previous: u64,
     pub(crate) args: [u64; 6],
     pub(crate) rbx: u64,
     pub(crate) rbp: u64,

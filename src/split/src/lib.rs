@@ -38,6 +38,7 @@ mod steer;
 mod sys;
 pub mod thread;
 pub mod thread_image;
+pub mod upper_memory;
 pub mod vdso;
 pub mod window;
 

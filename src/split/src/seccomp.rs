@@ -27,6 +27,12 @@ pub fn is_armed() -> bool {
     ARMED.load(SeqCst)
 }
 
+/// Makes [`is_armed`] true without a filter.
+#[cfg(test)]
+pub(crate) fn pretend_armed() {
+    ARMED.store(true, SeqCst);
+}
+
 /// The bit of SIGSYS in a kernel signal set: that signal must not be blocked while the filter is in force, or the
 /// kernel kills the process.
 pub(crate) const SIGSYS_BIT: u64 = 1 << (libc::SIGSYS - 1);
@@ -63,17 +69,29 @@ fn install_handler() -> i64 {
     unsafe { sys::raw(libc::SYS_rt_sigaction, args) }
 }
 
-/// Does the trapped system call as the hook would.
+/// Does the trapped system call as the hook and the trampoline would.
 extern "C" fn on_sigsys(_signal: i32, _info: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
     // SAFETY: the kernel passes the context of the signal, valid until the handler returns.
-    let registers = unsafe { &mut (*context).uc_mcontext.gregs };
+    let context = unsafe { &mut *context };
+    let registers = &mut context.uc_mcontext.gregs;
     let arg = |register: i32| registers[register as usize] as u64;
+    let args = [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10, libc::REG_R8, libc::REG_R9].map(arg);
     // rax still is the number: a trapped call is not started.
-    let call = SystemCall {
-        number: registers[libc::REG_RAX as usize],
-        args: [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10, libc::REG_R8, libc::REG_R9].map(arg),
-    };
-    registers[libc::REG_RAX as usize] = hooks::dispatch(&call);
+    let mut call = SystemCall::new(registers[libc::REG_RAX as usize], args);
+    let outcome = hooks::dispatch(&mut call);
+    let mut value = outcome.value;
+    if outcome.way_back != 0 {
+        let [rdi, rsi] = call.sent;
+        // SAFETY: the application's own call, as the hook changed it.
+        value = unsafe { sys::raw(call.number, [rdi, rsi, args[2], args[3], args[4], args[5]]) };
+    }
+    registers[libc::REG_RAX as usize] = value;
+    if call.number == libc::SYS_rt_sigprocmask {
+        // The mask in the frame is what the return from this handler brings back: the new one, then.
+        let mask = (&raw mut context.uc_sigmask) as u64;
+        // SAFETY: reads the mask; a kernel signal set is the first eight bytes of libc's.
+        unsafe { sys::raw(libc::SYS_rt_sigprocmask, [0, 0, mask, size_of::<u64>() as u64, 0, 0]) };
+    }
 }
 
 /// Instructions of the filter: architecture and number, a test per virtualised number, allow, four for the address,

@@ -28,7 +28,6 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use crate::frame::CrossFrame;
 use crate::signals::{MaskGuard, alternate_stack};
 use crate::{arch, lender, sys, window};
 
@@ -41,7 +40,8 @@ pub type Tid = i32;
 pub struct ThreadBlock {
     pub(crate) upper_fs: AtomicU64,
     pub(crate) lower_fs: AtomicU64,
-    pub(crate) frame: AtomicU64,
+    /// Not 0 while a crossing is under way; of nested ones, the outer ones do not count.
+    pub(crate) inside: AtomicU64,
     /// Stack pointer at the innermost callback into the upper half, 0 when there is none.
     callback_mark: AtomicU64,
     tid: AtomicU32,
@@ -105,13 +105,6 @@ impl ThreadBlock {
         self.lower_fs.load(Ordering::Relaxed)
     }
 
-    /// The innermost call into the lower half that is under way, null when there is none. Dangling after the
-    /// application left a callback with longjmp: compare it, follow it only inside that call's handler.
-    #[must_use]
-    pub fn frame(&self) -> *const CrossFrame {
-        self.frame.load(Ordering::Relaxed) as *const CrossFrame
-    }
-
     /// Whether the checkpoint signal interrupted this thread and its interrupt handler has not returned yet.
     #[must_use]
     pub fn interrupted(&self) -> bool {
@@ -164,7 +157,7 @@ impl ThreadBlock {
         self.callback_mark.store(0, Ordering::Relaxed);
         self.interrupted.store(false, Ordering::Relaxed);
         self.blocks_signals.store(false, Ordering::Relaxed);
-        self.frame.store(0, Ordering::Relaxed);
+        self.inside.store(0, Ordering::Relaxed);
         // SAFETY: this thread's block from here on.
         unsafe { arch::write_gs(ptr::from_ref(self) as u64) };
     }
@@ -183,7 +176,7 @@ impl ThreadBlock {
 
     /// Whether the block's thread is gone and was not inside the lower half when it went.
     fn is_abandoned(&self) -> bool {
-        self.frame.load(Ordering::Relaxed) == 0 && !sys::thread_exists(self.tid())
+        self.inside.load(Ordering::Relaxed) == 0 && !sys::thread_exists(self.tid())
     }
 }
 
@@ -217,7 +210,7 @@ pub(crate) fn make_block(lower_fs: u64) -> &'static ThreadBlock {
     let block = Box::leak(Box::new(ThreadBlock {
         upper_fs: AtomicU64::new(FREE),
         lower_fs: AtomicU64::new(lower_fs),
-        frame: AtomicU64::new(0),
+        inside: AtomicU64::new(0),
         callback_mark: AtomicU64::new(0),
         tid: AtomicU32::new(0),
         interrupted: AtomicBool::new(false),

@@ -179,6 +179,22 @@ fn a_program_that_is_not_killed_runs_on() {
 }
 
 #[test]
+fn threads_that_come_and_go_are_all_found() {
+    let dir = TempDir::new().expect("a directory");
+    let program = compile(&dir, "churn", &[]);
+    let image = dir.path().join("image").to_str().expect("text").to_owned();
+    let rounds = "6000";
+    let mut run = Run::start(&["run", &image, program.to_str().expect("text"), rounds]);
+    run.expect_line("ready");
+    for _ in 0..5 {
+        run.checkpoint();
+    }
+    run.kill();
+    let output = Run::start(&["restart", &image]).finish();
+    assert_eq!(output, undisturbed(&program, &[rounds]));
+}
+
+#[test]
 fn calls_under_way_are_made_again_or_return_their_result() {
     let dir = TempDir::new().expect("a directory");
     let program = compile(&dir, "crossings", &[]);

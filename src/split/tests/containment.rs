@@ -93,6 +93,10 @@ const OWN_SYSTEM_CALLS: &str = r#"
         sigset_t all, old;
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, 0);
+        sigdelset(&all, SIGUSR1);
+        call(SYS_rt_sigprocmask - 1, SIG_SETMASK, (long)&all, 0, 8, 0, 0);
+        sigprocmask(SIG_SETMASK, 0, &old);
+        if (sigismember(&old, SIGUSR1) || !sigismember(&old, SIGUSR2)) return 2;
         long a = call(SYS_mmap - 1, 0, 1 << 22, 3, 0x22, -1, 0);
         *(volatile char *)a = 1;
         pthread_t t; void *b;

@@ -124,6 +124,51 @@ fn an_executable_stack_if_the_program_asks_for_one() {
 }
 
 #[test]
+fn handlers_and_masks() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = r#"
+        #define _GNU_SOURCE
+        #include <pthread.h>
+        #include <setjmp.h>
+        #include <signal.h>
+        #include <stdio.h>
+        #include <string.h>
+        #include <sys/syscall.h>
+        #include <sys/time.h>
+        #include <unistd.h>
+        static sigjmp_buf out;
+        static volatile sig_atomic_t order[8], n;
+        static void on(int s) { order[n++ % 8] = s; }
+        static void jump(int s) { siglongjmp(out, s); }
+        static void *target(void *arg) { while (n < 3) usleep(100); return arg; }
+        int main(void) {
+            signal(SIGUSR1, on); signal(SIGUSR2, jump); signal(SIGALRM, on);
+            sigset_t all, old; sigfillset(&all);
+            sigprocmask(SIG_BLOCK, &all, &old);
+            raise(SIGUSR1);                                      /* pending ... */
+            printf("pending %d\n", n);
+            sigprocmask(SIG_SETMASK, &old, 0);                   /* ... delivered on the way out */
+            printf("delivered %d %d\n", n, order[0] == SIGUSR1);
+            for (int i = 0; i < 20; i++)                         /* out of a handler, again and again */
+                if (sigsetjmp(out, 1) == 0) { raise(SIGUSR2); puts("not here"); }
+            sigprocmask(SIG_SETMASK, 0, &all);
+            printf("mask as before %d\n", memcmp(&all, &old, 8) == 0);
+            raise(SIGUSR1);
+            pthread_t t; pthread_create(&t, 0, target, 0);
+            pthread_kill(t, SIGUSR1); pthread_join(t, 0);
+            printf("threads %d\n", n);
+            struct itimerval soon = {{0, 0}, {0, 2000}}; setitimer(ITIMER_REAL, &soon, 0);
+            sigset_t wait = old; sigdelset(&wait, SIGALRM);
+            while (order[3] != SIGALRM) sigsuspend(&wait);
+            printf("alarm %ld\n", syscall(SYS_tgkill, getpid(), gettid(), 0));
+            return 0;
+        }
+    "#;
+    let Some(program) = compile(dir.path(), "handlers", source, &["-pthread"]) else { return };
+    assert_eq!(stdout(&same(&program, |_| ())).lines().count(), 5);
+}
+
+#[test]
 fn children_of_every_kind() {
     let dir = tempfile::tempdir().unwrap();
     let source = r#"

@@ -22,6 +22,9 @@ use crate::text::{Decimal, Hexadecimal};
 /// Entry of the auxiliary vector by which the lower half announces the gate; its value is [`ADDRESS`].
 pub const AT_MANA_GATE: usize = 0x4d41_4e41;
 
+/// The slot, below those of `mana.h`, that is no function of the table: the program is exiting.
+pub const EXIT_SLOT: usize = 767;
+
 /// Address of the gate: below non-PIE programs, and low enough for an absolute 32-bit operand.
 const ADDRESS: usize = 0x0010_0000;
 

@@ -31,6 +31,15 @@ type Initialiser = extern "C" fn(c_int, *const *const c_char, *const *const c_ch
 #[unsafe(link_section = ".init_array")]
 static INITIALISER: Initialiser = initialise;
 
+/// Type of the finaliser, as glibc calls it.
+type Finaliser = extern "C" fn();
+
+/// The dynamic linker calls what is in this section when the program exits: the lower half's exit handlers run then too
+/// (MPICH 5, for one, takes leave of its launcher in one).
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static FINALISER: Finaliser = crate::arch::leave;
+
 /// Entry type: end of the auxiliary vector (`getauxval(3)`).
 const AT_NULL: usize = 0;
 /// Entry type: nonzero if the program runs with privileges its caller does not have.

@@ -39,6 +39,8 @@ struct World {
     disk_is_full: AtomicU64,
     last_abort: Mutex<Option<String>>,
     refusals: Mutex<Vec<String>>,
+    /// Ranks that were told to end the job.
+    killed: AtomicU64,
 }
 
 struct State {
@@ -79,19 +81,39 @@ impl FakeRank {
         let mut state = self.state();
         while state.machine.phase() >= Phase::Stop {
             state.parked = true;
-            while let Some(message) = self.world.inboxes[self.me as usize].lock().unwrap().pop_front() {
+            while let Some(message) = self.world.inboxes[self.me as usize]
+                .lock()
+                .unwrap()
+                .pop_front()
+            {
                 state.queue.push_back(message);
                 state.received += 1;
             }
-            if state.machine.phase() == Phase::Write && !std::mem::replace(&mut state.written, true) {
-                let State { barriers, sent, received, inside_barrier, .. } = *state;
-                let image = Image { barriers, sent, received, inside_barrier };
+            if state.machine.phase() == Phase::Write && !std::mem::replace(&mut state.written, true)
+            {
+                let State {
+                    barriers,
+                    sent,
+                    received,
+                    inside_barrier,
+                    ..
+                } = *state;
+                let image = Image {
+                    barriers,
+                    sent,
+                    received,
+                    inside_barrier,
+                };
                 self.world.images.lock().unwrap().insert(self.me, image);
                 state.machine.wrote();
             }
             self.wake();
             // Messages may come without a word to this rank: looked at again after a moment.
-            state = self.changed.wait_timeout(state, Duration::from_millis(1)).unwrap().0;
+            state = self
+                .changed
+                .wait_timeout(state, Duration::from_millis(1))
+                .unwrap()
+                .0;
         }
         state.parked = false;
     }
@@ -99,7 +121,10 @@ impl FakeRank {
     fn send(&self, message: u64) {
         let right = (self.me + 1) % self.size;
         self.state().sent += 1;
-        self.world.inboxes[right as usize].lock().unwrap().push_back(message);
+        self.world.inboxes[right as usize]
+            .lock()
+            .unwrap()
+            .push_back(message);
     }
 
     fn receive(&self) -> u64 {
@@ -109,7 +134,11 @@ impl FakeRank {
             if let Some(message) = state.queue.pop_front() {
                 return message;
             }
-            if let Some(message) = self.world.inboxes[self.me as usize].lock().unwrap().pop_front() {
+            if let Some(message) = self.world.inboxes[self.me as usize]
+                .lock()
+                .unwrap()
+                .pop_front()
+            {
                 state.received += 1;
                 return message;
             }
@@ -148,7 +177,11 @@ impl FakeRank {
 
     /// The program.
     fn run(&self) {
-        let world = self.state().machine.register(Gid::WORLD, self.size).unwrap();
+        let world = self
+            .state()
+            .machine
+            .register(Gid::WORLD, self.size)
+            .unwrap();
         for round in 0.. {
             self.send(round);
             self.barrier(world);
@@ -166,7 +199,12 @@ impl RankPort for FakeRank {
         state.machine.on_broadcast(broadcast);
         match broadcast {
             Broadcast::Intent { .. } => state.written = false,
-            Broadcast::Aborted { reason, .. } => *self.world.last_abort.lock().unwrap() = Some(reason.clone()),
+            Broadcast::Aborted { reason, .. } => {
+                *self.world.last_abort.lock().unwrap() = Some(reason.clone())
+            }
+            Broadcast::Committed { kill: true, .. } => {
+                self.world.killed.fetch_add(1, Ordering::SeqCst);
+            }
             _ => {}
         }
         self.changed.notify_all();
@@ -197,13 +235,25 @@ impl RankPort for FakeRank {
         let images = self.world.images.lock().unwrap();
         assert_eq!(images.len(), self.size as usize, "every rank has written");
         let sum = |field: fn(&Image) -> u64| images.values().map(field).sum::<u64>();
-        assert_eq!(sum(|image| image.sent), sum(|image| image.received), "no message is under way");
+        assert_eq!(
+            sum(|image| image.sent),
+            sum(|image| image.received),
+            "no message is under way"
+        );
         let first = images[&0].barriers;
-        assert!(images.values().all(|image| image.barriers == first && !image.inside_barrier), "{images:?}");
+        assert!(
+            images
+                .values()
+                .all(|image| image.barriers == first && !image.inside_barrier),
+            "{images:?}"
+        );
         if self.world.disk_is_full.load(Ordering::SeqCst) > 0 {
             return Err("no space left on device".to_owned());
         }
-        assert_eq!(self.world.committed.fetch_add(1, Ordering::SeqCst) + 1, number);
+        assert_eq!(
+            self.world.committed.fetch_add(1, Ordering::SeqCst) + 1,
+            number
+        );
         Ok(())
     }
 
@@ -236,8 +286,14 @@ impl Job {
             ..World::default()
         });
         let cookie = Cookie::random().unwrap();
-        let (listeners, contacts): (Vec<_>, Vec<_>) = (0..options.size).map(|_| Listener::bind().unwrap()).unzip();
-        let mut job = Job { world, agents: Vec::new(), contacts, programs: Vec::new() };
+        let (listeners, contacts): (Vec<_>, Vec<_>) =
+            (0..options.size).map(|_| Listener::bind().unwrap()).unzip();
+        let mut job = Job {
+            world,
+            agents: Vec::new(),
+            contacts,
+            programs: Vec::new(),
+        };
         for (me, listener) in (0..options.size).zip(listeners) {
             job.start_rank(options, me, listener, cookie);
         }
@@ -289,6 +345,11 @@ impl Job {
         }
     }
 
+    /// Ranks that were told to end the job.
+    pub fn killed(&self) -> u64 {
+        self.world.killed.load(Ordering::SeqCst)
+    }
+
     pub fn fill_disk(&self) {
         self.world.disk_is_full.store(1, Ordering::SeqCst);
     }
@@ -315,7 +376,9 @@ impl Job {
     pub fn end(mut self) {
         self.end_program();
         for agent in self.agents.drain(..) {
-            Arc::into_inner(agent).expect("the ranks have ended").shutdown();
+            Arc::into_inner(agent)
+                .expect("the ranks have ended")
+                .shutdown();
         }
     }
 }

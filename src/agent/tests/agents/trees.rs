@@ -6,7 +6,12 @@ use std::time::Duration;
 use crate::job::{Job, Options};
 
 fn options(size: u32, arity: u32) -> Options {
-    Options { size, arity, interval: None, control_file: None }
+    Options {
+        size,
+        arity,
+        interval: None,
+        control_file: None,
+    }
 }
 
 /// Every rank asks in turn; each request is served by one checkpoint.
@@ -48,7 +53,10 @@ fn sixty_four_ranks() {
 
 #[test]
 fn by_the_clock() {
-    let job = Job::start(&Options { interval: Some(Duration::from_millis(5)), ..options(4, 2) });
+    let job = Job::start(&Options {
+        interval: Some(Duration::from_millis(5)),
+        ..options(4, 2)
+    });
     job.wait_for_commits(5);
     job.end();
 }
@@ -84,7 +92,9 @@ fn a_checkpoint_that_cannot_be_committed_leaves_the_job_running() {
 fn strangers_do_no_harm() {
     let job = Job::start(&options(3, 8));
     let address = ("127.0.0.1", job.contacts[0].port);
-    let silent: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let silent: Vec<TcpStream> = (0..100)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
     let mut liar = TcpStream::connect(address).unwrap();
     liar.write_all(&[b'x'; 4096]).unwrap();
     // Turned away: the connection ends, by an end of file or by a reset.
@@ -102,10 +112,15 @@ fn who_asks_after_a_rank_has_left_is_refused() {
     job.agents[0].request_checkpoint(false);
     job.wait_for_commits(1);
     job.end_program();
-    std::sync::Arc::into_inner(job.agents.remove(2)).unwrap().shutdown();
+    std::sync::Arc::into_inner(job.agents.remove(2))
+        .unwrap()
+        .shutdown();
     job.agents[1].request_checkpoint(false);
     while job.refusals().is_empty() {
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(job.refusals(), ["no checkpoints any more: rank 2 has left MPI"]);
+    assert_eq!(
+        job.refusals(),
+        ["no checkpoints any more: rank 2 has left MPI"]
+    );
 }

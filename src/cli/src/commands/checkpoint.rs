@@ -15,7 +15,9 @@ pub fn request(directory: Option<PathBuf>, kill: bool, json: bool) -> Result<Sta
     // Drawn on the standard error, and only if that is a terminal.
     let spinner = ProgressBar::new_spinner();
     spinner.enable_steady_tick(Duration::from_millis(100));
-    let outcome = entry::checkpoint(&directory, kill, |progress| spinner.set_message(describe(progress)));
+    let outcome = entry::checkpoint(&directory, kill, |progress| {
+        spinner.set_message(describe(progress))
+    });
     spinner.finish_and_clear();
     let outcome = outcome.map_err(|error| {
         Failure::from(error).hint(format!(
@@ -27,14 +29,22 @@ pub fn request(directory: Option<PathBuf>, kill: bool, json: bool) -> Result<Sta
         print_json(&outcome)?;
     }
     match outcome {
-        Outcome::Committed { number } if !json => print(&format!("checkpoint {number} is in {}\n", directory.display()))?,
+        Outcome::Committed { number } if !json => print(&format!(
+            "checkpoint {number} is in {}\n",
+            directory.display()
+        ))?,
         Outcome::Committed { .. } => {}
         Outcome::Aborted { reason } => {
-            let error = format!("no checkpoint was made: {reason}; the job runs on, and its last checkpoint stays");
+            let error = format!(
+                "no checkpoint was made: {reason}; the job runs on, and its last checkpoint stays"
+            );
             return Err(Failure::new(Status::NotMade, error));
         }
         Outcome::Refused { reason } => {
-            return Err(Failure::new(Status::NotMade, format!("the job refused: {reason}")));
+            return Err(Failure::new(
+                Status::NotMade,
+                format!("the job refused: {reason}"),
+            ));
         }
     }
     Ok(Status::Done)

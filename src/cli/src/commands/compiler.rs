@@ -28,7 +28,9 @@ impl Language {
             Language::C => ("MANA_CC", "cc"),
             Language::Cxx => ("MANA_CXX", "c++"),
         };
-        std::env::var_os(variable).filter(|name| !name.is_empty()).unwrap_or_else(|| default.into())
+        std::env::var_os(variable)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| default.into())
     }
 }
 
@@ -56,16 +58,29 @@ impl Parts {
     /// # Errors
     /// The places that were looked at.
     pub fn find() -> Result<Self, Failure> {
-        let program = std::env::current_exe().map_err(|error| Failure::new(Status::Failed, error))?;
+        let program =
+            std::env::current_exe().map_err(|error| Failure::new(Status::Failed, error))?;
         let program = program.canonicalize().unwrap_or(program);
         Self::beside(program.parent().unwrap_or(Path::new("/")))
     }
 
     fn beside(directory: &Path) -> Result<Self, Failure> {
         // target/debug/deps, for programs that cargo runs, and target/debug.
-        let source_tree = directory.ancestors().map(|above| above.join("src/stub_abi/include"));
-        let include = first_with("mpi.h", std::iter::once(directory.join("../include")).chain(source_tree))?;
-        let library = first_with("libmana_stub.so", [directory.join("../lib"), directory.into(), directory.join("..")])?;
+        let source_tree = directory
+            .ancestors()
+            .map(|above| above.join("src/stub_abi/include"));
+        let include = first_with(
+            "mpi.h",
+            std::iter::once(directory.join("../include")).chain(source_tree),
+        )?;
+        let library = first_with(
+            "libmana_stub.so",
+            [
+                directory.join("../lib"),
+                directory.into(),
+                directory.join(".."),
+            ],
+        )?;
         Ok(Self { include, library })
     }
 
@@ -76,12 +91,19 @@ impl Parts {
 
     /// What is added when a program is linked.
     fn link_flags(&self) -> Vec<OsString> {
-        vec![joined("-L", &self.library), joined("-Wl,-rpath,", &self.library), "-lmana_stub".into()]
+        vec![
+            joined("-L", &self.library),
+            joined("-Wl,-rpath,", &self.library),
+            "-lmana_stub".into(),
+        ]
     }
 }
 
 /// The first directory that has `file`.
-fn first_with(file: &str, directories: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, Failure> {
+fn first_with(
+    file: &str,
+    directories: impl IntoIterator<Item = PathBuf>,
+) -> Result<PathBuf, Failure> {
     let mut tried = Vec::new();
     for directory in directories {
         if directory.join(file).is_file() {
@@ -90,7 +112,8 @@ fn first_with(file: &str, directories: impl IntoIterator<Item = PathBuf>) -> Res
         tried.push(directory.display().to_string());
     }
     let error = format!("{file} is in none of {}", tried.join(", "));
-    Err(Failure::new(Status::Failed, error).hint("cargo build --release -p mana_stub, or install mana as a whole"))
+    Err(Failure::new(Status::Failed, error)
+        .hint("cargo build --release -p mana_stub, or install mana as a whole"))
 }
 
 fn joined(option: &str, directory: &Path) -> OsString {
@@ -101,11 +124,28 @@ fn joined(option: &str, directory: &Path) -> OsString {
 
 /// Does the compiler get as far as linking with these arguments?
 fn links(arguments: &[OsString]) -> bool {
-    const STOPS: [&str; 8] = ["-c", "-S", "-E", "-M", "-MM", "-fsyntax-only", "--version", "-v"];
-    let stops = arguments.iter().any(|argument| STOPS.iter().any(|stop| argument == stop));
+    const STOPS: [&str; 8] = [
+        "-c",
+        "-S",
+        "-E",
+        "-M",
+        "-MM",
+        "-fsyntax-only",
+        "--version",
+        "-v",
+    ];
+    let stops = arguments
+        .iter()
+        .any(|argument| STOPS.iter().any(|stop| argument == stop));
     // `mpicc -v` alone asks for a version; with a file it links, verbosely.
-    let files = arguments.iter().any(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
-    !stops || (files && arguments.iter().all(|argument| STOPS[..6].iter().all(|stop| argument != stop)))
+    let files = arguments
+        .iter()
+        .any(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
+    !stops
+        || (files
+            && arguments
+                .iter()
+                .all(|argument| STOPS[..6].iter().all(|stop| argument != stop)))
 }
 
 /// The whole command, as a list of words.
@@ -123,9 +163,15 @@ fn command_line(language: Language, parts: &Parts, arguments: &[OsString]) -> Ve
 /// MPICH's, `-showme`, `-showme:compile` and `-showme:link` as Open MPI's wrappers.
 pub fn compile(language: Language, arguments: &[OsString]) -> Result<Status, Failure> {
     let parts = Parts::find()?;
-    let is = |names: &'static [&str]| move |argument: &OsString| names.iter().any(|name| argument == name);
+    let is = |names: &'static [&str]| {
+        move |argument: &OsString| names.iter().any(|name| argument == name)
+    };
     let rest = |names: &'static [&str]| -> Vec<OsString> {
-        arguments.iter().filter(|argument| !is(names)(argument)).cloned().collect()
+        arguments
+            .iter()
+            .filter(|argument| !is(names)(argument))
+            .cloned()
+            .collect()
     };
     let asked = |names: &'static [&str]| arguments.iter().any(is(names));
     const SHOW: &[&str] = &["-show", "--show", "-showme", "--showme"];
@@ -137,10 +183,16 @@ pub fn compile(language: Language, arguments: &[OsString]) -> Result<Status, Fai
         command_line(language, &parts, &rest(SHOW))
     } else if asked(SHOW_COMPILE) {
         let own = vec![language.compiler(), "-c".into()];
-        own.into_iter().chain(parts.compile_flags()).chain(rest(SHOW_COMPILE)).collect()
+        own.into_iter()
+            .chain(parts.compile_flags())
+            .chain(rest(SHOW_COMPILE))
+            .collect()
     } else if asked(SHOW_LINK) {
         let own = vec![language.compiler()];
-        own.into_iter().chain(rest(SHOW_LINK)).chain(parts.link_flags()).collect()
+        own.into_iter()
+            .chain(rest(SHOW_LINK))
+            .chain(parts.link_flags())
+            .collect()
     } else if asked(FLAGS_COMPILE) {
         parts.compile_flags()
     } else if asked(FLAGS_LINK) {
@@ -156,10 +208,17 @@ pub fn compile(language: Language, arguments: &[OsString]) -> Result<Status, Fai
 /// The compiler takes this process's place, so its status is the command's.
 fn become_compiler(words: &[OsString]) -> Result<Status, Failure> {
     // $MANA_CC may have options: "ccache gcc".
-    let mut names = words[0].to_str().into_iter().flat_map(str::split_whitespace).map(OsStr::new);
+    let mut names = words[0]
+        .to_str()
+        .into_iter()
+        .flat_map(str::split_whitespace)
+        .map(OsStr::new);
     let compiler = names.next().unwrap_or(&words[0]);
     let error = Command::new(compiler).args(names).args(&words[1..]).exec();
-    let error = format!("could not run the compiler {}: {error}", compiler.to_string_lossy());
+    let error = format!(
+        "could not run the compiler {}: {error}",
+        compiler.to_string_lossy()
+    );
     Err(Failure::new(Status::Failed, error).hint("install one, or name it in MANA_CC or MANA_CXX"))
 }
 
@@ -168,10 +227,17 @@ fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=,+:@%".contains(&byte);
     // A compiler with options is several words on purpose.
-    if word.bytes().all(|byte| plain(byte) || byte == b' ') && !word.is_empty() && !word.starts_with('-') {
+    if word.bytes().all(|byte| plain(byte) || byte == b' ')
+        && !word.is_empty()
+        && !word.starts_with('-')
+    {
         return word.into_owned();
     }
-    if word.bytes().all(plain) { word.into_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if word.bytes().all(plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -188,9 +254,22 @@ mod tests {
 
     #[test]
     fn linking_is_left_out_where_the_compiler_does_not() {
-        let links = |line: &str| links(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        let links = |line: &str| {
+            links(
+                &line
+                    .split_whitespace()
+                    .map(OsString::from)
+                    .collect::<Vec<_>>(),
+            )
+        };
         assert!(links("a.c -o a") && links("a.o b.o -v") && links("-O2 a.c"));
-        assert!(!links("-c a.c") && !links("-E a.c -o b") && !links("-v") && !links("--version") && !links("-c -v a.c"));
+        assert!(
+            !links("-c a.c")
+                && !links("-E a.c -o b")
+                && !links("-v")
+                && !links("--version")
+                && !links("-c -v a.c")
+        );
     }
 
     #[test]

@@ -37,11 +37,21 @@ struct Finding {
 
 impl Finding {
     fn good(what: &str, value: impl Into<String>) -> Self {
-        Self { what: what.into(), grade: Grade::Good, value: value.into(), advice: None }
+        Self {
+            what: what.into(),
+            grade: Grade::Good,
+            value: value.into(),
+            advice: None,
+        }
     }
 
     fn with(what: &str, grade: Grade, value: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { what: what.into(), grade, value: value.into(), advice: Some(advice.into()) }
+        Self {
+            what: what.into(),
+            grade,
+            value: value.into(),
+            advice: Some(advice.into()),
+        }
     }
 }
 
@@ -62,9 +72,19 @@ pub fn examine(json: bool) -> Result<Status, Failure> {
 }
 
 fn in_words(findings: &[Finding]) -> String {
-    let width = findings.iter().map(|finding| finding.what.chars().count()).max().unwrap_or(0);
+    let width = findings
+        .iter()
+        .map(|finding| finding.what.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
-    for Finding { what, grade, value, advice } in findings {
+    for Finding {
+        what,
+        grade,
+        value,
+        advice,
+    } in findings
+    {
         let mark = match grade {
             Grade::Good => "ok  ",
             Grade::Note => "note",
@@ -84,25 +104,45 @@ fn fsgsbase() -> Finding {
     const HWCAP2_FSGSBASE: u64 = 1 << 1;
     let auxv = fs::read("/proc/self/auxv").unwrap_or_default();
     let (entries, _) = auxv.as_chunks::<16>();
-    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+    let word = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |value, &byte| value << 8 | u64::from(byte))
+    };
     let entry = entries.iter().find(|entry| word(&entry[..8]) == AT_HWCAP2);
     if entry.is_some_and(|entry| word(&entry[8..]) & HWCAP2_FSGSBASE != 0) {
-        return Finding::good("FSGSBASE", "yes: a call crosses between the halves without a system call");
+        return Finding::good(
+            "FSGSBASE",
+            "yes: a call crosses between the halves without a system call",
+        );
     }
     let advice = "a call costs about 400 ns more; use Linux 5.9 or newer, without `nofsgsbase`, on a processor since Ivy Bridge";
-    Finding::with("FSGSBASE", Grade::Note, "no: each crossing makes two system calls", advice)
+    Finding::with(
+        "FSGSBASE",
+        Grade::Note,
+        "no: each crossing makes two system calls",
+        advice,
+    )
 }
 
 fn kernel() -> Finding {
     const OLDEST: (u32, u32) = (4, 17); // MAP_FIXED_NOREPLACE, mmap(2)
     let system = rustix::system::uname();
     let release = system.release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit()).map_while(|word| word.parse().ok());
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|word| word.parse().ok());
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let machine = system.machine().to_string_lossy().into_owned();
     if machine != "x86_64" {
         let advice = "mana runs on x86-64 only, so far";
-        return Finding::with("kernel", Grade::Bad, format!("Linux {release} on {machine}"), advice);
+        return Finding::with(
+            "kernel",
+            Grade::Bad,
+            format!("Linux {release} on {machine}"),
+            advice,
+        );
     }
     if version < OLDEST {
         let advice = "mana needs Linux 4.17 (MAP_FIXED_NOREPLACE)";
@@ -126,7 +166,12 @@ fn overcommit() -> Finding {
     match mode.trim() {
         "2" => {
             let advice = "a restart maps all of a program's memory before it fills it; if that fails: sysctl vm.overcommit_memory=0";
-            Finding::with("vm.overcommit_memory", Grade::Note, "2: strict accounting", advice)
+            Finding::with(
+                "vm.overcommit_memory",
+                Grade::Note,
+                "2: strict accounting",
+                advice,
+            )
         }
         mode => Finding::good("vm.overcommit_memory", mode),
     }
@@ -142,17 +187,40 @@ fn limits() -> Vec<Finding> {
         }
     };
     vec![
-        limit("ulimit -v (memory)", Resource::As, u64::MAX, "the lower half and restarts need address space: ulimit -v unlimited"),
-        limit("ulimit -f (file size)", Resource::Fsize, u64::MAX, "an image is one file per rank, as large as its memory: ulimit -f unlimited"),
-        limit("ulimit -n (open files)", Resource::Nofile, 256, "MPI libraries and agents need descriptors: ulimit -n 1024"),
-        limit("ulimit -u (processes)", Resource::Nproc, 256, "each thread of the program gets a second one: ulimit -u 4096"),
+        limit(
+            "ulimit -v (memory)",
+            Resource::As,
+            u64::MAX,
+            "the lower half and restarts need address space: ulimit -v unlimited",
+        ),
+        limit(
+            "ulimit -f (file size)",
+            Resource::Fsize,
+            u64::MAX,
+            "an image is one file per rank, as large as its memory: ulimit -f unlimited",
+        ),
+        limit(
+            "ulimit -n (open files)",
+            Resource::Nofile,
+            256,
+            "MPI libraries and agents need descriptors: ulimit -n 1024",
+        ),
+        limit(
+            "ulimit -u (processes)",
+            Resource::Nproc,
+            256,
+            "each thread of the program gets a second one: ulimit -u 4096",
+        ),
     ]
 }
 
 fn mpis() -> Vec<Finding> {
     let environment = Environment::current();
     let (found, rejected) = discover(&environment);
-    let mut findings = vec![Finding::good("launcher", detect_launcher(&environment).kind.to_string())];
+    let mut findings = vec![Finding::good(
+        "launcher",
+        detect_launcher(&environment).kind.to_string(),
+    )];
     for mpi in &found {
         findings.push(match &mpi.version {
             Ok(version) => Finding::good("MPI", format!("{version}: {}", mpi.path.display())),
@@ -163,7 +231,12 @@ fn mpis() -> Vec<Finding> {
         });
     }
     for mpi in rejected {
-        findings.push(Finding::with("MPI", Grade::Note, mpi.reason, "nothing, unless this is the one you want"));
+        findings.push(Finding::with(
+            "MPI",
+            Grade::Note,
+            mpi.reason,
+            "nothing, unless this is the one you want",
+        ));
     }
     if !found.iter().any(|mpi| mpi.version.is_ok()) {
         let advice = "apt install mpich (or libopenmpi3), pip install mpich, load your site's module, or set MANA_MPI to a library";
@@ -177,11 +250,20 @@ fn compiler(name: &str) -> Finding {
     match output {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout);
-            Finding::good(&format!("compiler {name}"), text.lines().next().unwrap_or_default())
+            Finding::good(
+                &format!("compiler {name}"),
+                text.lines().next().unwrap_or_default(),
+            )
         }
         _ => {
-            let advice = "only needed to build programs: apt install gcc g++, or set MANA_CC and MANA_CXX";
-            Finding::with(&format!("compiler {name}"), Grade::Note, "not found", advice)
+            let advice =
+                "only needed to build programs: apt install gcc g++, or set MANA_CC and MANA_CXX";
+            Finding::with(
+                &format!("compiler {name}"),
+                Grade::Note,
+                "not found",
+                advice,
+            )
         }
     }
 }
@@ -199,15 +281,29 @@ fn stub() -> Finding {
 fn environment() -> Finding {
     match Settings::of_this_process() {
         Ok(settings) => {
-            let interval = settings.interval.map_or("only when asked".into(), |interval| {
-                format!("every {}", text::duration(interval.as_nanos() as u64))
-            });
-            let value = format!("checkpoints {interval}, to {}, {} stay", settings.directory().display(), settings.keep);
+            let interval = settings
+                .interval
+                .map_or("only when asked".into(), |interval| {
+                    format!("every {}", text::duration(interval.as_nanos() as u64))
+                });
+            let value = format!(
+                "checkpoints {interval}, to {}, {} stay",
+                settings.directory().display(),
+                settings.keep
+            );
             Finding::good("MANA_ variables", value)
         }
-        Err(error @ SettingsError::Unknown { .. }) => {
-            Finding::with("MANA_ variables", Grade::Bad, error.to_string(), "unset it, or correct its name")
-        }
-        Err(error) => Finding::with("MANA_ variables", Grade::Bad, error.to_string(), "unset it, or correct its value"),
+        Err(error @ SettingsError::Unknown { .. }) => Finding::with(
+            "MANA_ variables",
+            Grade::Bad,
+            error.to_string(),
+            "unset it, or correct its name",
+        ),
+        Err(error) => Finding::with(
+            "MANA_ variables",
+            Grade::Bad,
+            error.to_string(),
+            "unset it, or correct its value",
+        ),
     }
 }

@@ -25,7 +25,12 @@ impl Line {
             Policy::Unsupported(reason) => ("unsupported", Some(reason)),
             _ => ("implemented", None),
         };
-        Self { name: function.name, state, reason, chapter: function.chapter }
+        Self {
+            name: function.name,
+            state,
+            reason,
+            chapter: function.chapter,
+        }
     }
 }
 
@@ -38,10 +43,22 @@ pub fn list(only_unsupported: bool, json: bool) -> Result<Status, Failure> {
         print_json(&lines)?;
         return Ok(Status::Done);
     }
-    let row = |line: &Line| vec![line.name.to_owned(), line.state.to_owned(), line.reason.unwrap_or("").to_owned()];
+    let row = |line: &Line| {
+        vec![
+            line.name.to_owned(),
+            line.state.to_owned(),
+            line.reason.unwrap_or("").to_owned(),
+        ]
+    };
     let rows: Vec<_> = lines.iter().map(row).collect();
     print(&text::table(&["FUNCTION", "STATE", "REASON"], &rows))?;
-    let implemented = FUNCTIONS.iter().filter(|function| function.policy.is_implemented()).count();
-    print(&format!("\n{implemented} of {} functions are implemented.\n", FUNCTIONS.len()))?;
+    let implemented = FUNCTIONS
+        .iter()
+        .filter(|function| function.policy.is_implemented())
+        .count();
+    print(&format!(
+        "\n{implemented} of {} functions are implemented.\n",
+        FUNCTIONS.len()
+    ))?;
     Ok(Status::Done)
 }

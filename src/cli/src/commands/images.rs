@@ -11,18 +11,39 @@ use std::path::PathBuf;
 /// `mana ls`: every checkpoint in a directory, whole or not.
 pub fn list(directory: Option<PathBuf>, json: bool) -> Result<Status, Failure> {
     let directory = path_or_setting(directory)?;
-    let all: Vec<_> = Store::open(&directory)?.list()?.iter().map(|checkpoint| checkpoint.summary()).collect();
+    let all: Vec<_> = Store::open(&directory)?
+        .list()?
+        .iter()
+        .map(|checkpoint| checkpoint.summary())
+        .collect();
     if json {
         print_json(&all)?;
         return Ok(Status::Done);
     }
     if all.is_empty() {
         // The same words, and the same status, as for a restart from here.
-        return Err(Store::open(&directory)?.latest().map(drop).unwrap_err().into());
+        return Err(Store::open(&directory)?
+            .latest()
+            .map(drop)
+            .unwrap_err()
+            .into());
     }
     let rows: Vec<_> = all.iter().map(list_row).collect();
-    print(&text::table(&["CHECKPOINT", "STATE", "RANKS", "SIZE", "OF MEMORY", "WRITTEN (UTC)"], &rows))?;
-    let problems = all.iter().filter(|one| one.state == State::Committed).filter_map(|one| one.problem.as_ref());
+    print(&text::table(
+        &[
+            "CHECKPOINT",
+            "STATE",
+            "RANKS",
+            "SIZE",
+            "OF MEMORY",
+            "WRITTEN (UTC)",
+        ],
+        &rows,
+    ))?;
+    let problems = all
+        .iter()
+        .filter(|one| one.state == State::Committed)
+        .filter_map(|one| one.problem.as_ref());
     for problem in problems {
         print(&format!("\n{problem}\n"))?;
     }
@@ -30,7 +51,12 @@ pub fn list(directory: Option<PathBuf>, json: bool) -> Result<Status, Failure> {
 }
 
 fn list_row(one: &CheckpointSummary) -> Vec<String> {
-    let name = one.path.file_name().unwrap_or(one.path.as_os_str()).to_string_lossy().into_owned();
+    let name = one
+        .path
+        .file_name()
+        .unwrap_or(one.path.as_os_str())
+        .to_string_lossy()
+        .into_owned();
     let state = match (one.state, &one.problem) {
         (State::Partial, _) => "not committed",
         (State::Committed, None) => "good",
@@ -74,18 +100,29 @@ pub fn show(path: Option<PathBuf>, rank: Option<u32>, json: bool) -> Result<Stat
 
 fn look(path: &std::path::Path, rank: Option<u32>) -> Result<Shown, Failure> {
     if path.is_file() {
-        return Ok(Shown { checkpoint: None, ranks: vec![mana_image::summary(path)?] });
+        return Ok(Shown {
+            checkpoint: None,
+            ranks: vec![mana_image::summary(path)?],
+        });
     }
     let checkpoint = locate(path)?;
     let manifest = checkpoint.manifest()?;
     if let Some(rank) = rank.filter(|&rank| rank >= manifest.ranks) {
-        let error = format!("there is no rank {rank}: {} has {} ranks", checkpoint.path().display(), manifest.ranks);
+        let error = format!(
+            "there is no rank {rank}: {} has {} ranks",
+            checkpoint.path().display(),
+            manifest.ranks
+        );
         return Err(Failure::new(Status::Usage, error));
     }
     let wanted = rank.map_or(0..manifest.ranks, |rank| rank..rank + 1);
-    let ranks: Result<_, mana_image::ImageError> =
-        wanted.map(|rank| Ok(checkpoint.open_rank(rank)?.summary())).collect();
-    Ok(Shown { checkpoint: Some(checkpoint.summary()), ranks: ranks? })
+    let ranks: Result<_, mana_image::ImageError> = wanted
+        .map(|rank| Ok(checkpoint.open_rank(rank)?.summary()))
+        .collect();
+    Ok(Shown {
+        checkpoint: Some(checkpoint.summary()),
+        ranks: ranks?,
+    })
 }
 
 fn describe(out: &mut String, shown: &Shown, in_detail: bool) -> std::fmt::Result {
@@ -93,14 +130,32 @@ fn describe(out: &mut String, shown: &Shown, in_detail: bool) -> std::fmt::Resul
         describe_checkpoint(out, checkpoint)?;
     }
     if in_detail || shown.checkpoint.is_none() {
-        return shown.ranks.iter().try_for_each(|rank| describe_rank(out, rank));
+        return shown
+            .ranks
+            .iter()
+            .try_for_each(|rank| describe_rank(out, rank));
     }
     if let Some(first) = shown.ranks.first() {
         writeln!(out)?;
         describe_writer(out, first)?;
     }
     let rows: Vec<_> = shown.ranks.iter().map(rank_row).collect();
-    writeln!(out, "\n{}", text::table(&["RANK", "HOST", "FILE", "STORED OF", "MEMORY", "REGIONS", "STATE"], &rows))?;
+    writeln!(
+        out,
+        "\n{}",
+        text::table(
+            &[
+                "RANK",
+                "HOST",
+                "FILE",
+                "STORED OF",
+                "MEMORY",
+                "REGIONS",
+                "STATE"
+            ],
+            &rows
+        )
+    )?;
     writeln!(out, "`mana show --rank N` shows a rank's regions.")
 }
 
@@ -118,9 +173,21 @@ fn rank_row(rank: &RankSummary) -> Vec<String> {
 
 fn describe_checkpoint(out: &mut String, checkpoint: &CheckpointSummary) -> std::fmt::Result {
     writeln!(out, "{}", checkpoint.path.display())?;
-    writeln!(out, "  written     {} UTC by mana {}", text::time(checkpoint.committed_unix_ns), checkpoint.mana_version)?;
-    writeln!(out, "  ranks       {}, epoch {}", checkpoint.ranks, checkpoint.epoch)?;
-    let (file, memory) = (text::bytes(checkpoint.file_bytes), text::bytes(checkpoint.memory_bytes));
+    writeln!(
+        out,
+        "  written     {} UTC by mana {}",
+        text::time(checkpoint.committed_unix_ns),
+        checkpoint.mana_version
+    )?;
+    writeln!(
+        out,
+        "  ranks       {}, epoch {}",
+        checkpoint.ranks, checkpoint.epoch
+    )?;
+    let (file, memory) = (
+        text::bytes(checkpoint.file_bytes),
+        text::bytes(checkpoint.memory_bytes),
+    );
     writeln!(out, "  size        {file} for {memory} of memory")?;
     if let Some(problem) = &checkpoint.problem {
         writeln!(out, "  PROBLEM     {problem}")?;
@@ -132,9 +199,16 @@ fn describe_checkpoint(out: &mut String, checkpoint: &CheckpointSummary) -> std:
 fn describe_codecs(out: &mut String, codecs: &[CodecSummary]) -> std::fmt::Result {
     for (number, codec) in codecs.iter().enumerate() {
         let label = if number == 0 { "codecs" } else { "" };
-        let (memory, stored) = (text::bytes(codec.memory_bytes), text::bytes(codec.stored_bytes));
+        let (memory, stored) = (
+            text::bytes(codec.memory_bytes),
+            text::bytes(codec.stored_bytes),
+        );
         let percent = codec.ratio * 100.0;
-        writeln!(out, "  {label:<10}  {:<14} {memory:>11} in {stored:>11} ({percent:.0} %)", codec.codec.to_string())?;
+        writeln!(
+            out,
+            "  {label:<10}  {:<14} {memory:>11} in {stored:>11} ({percent:.0} %)",
+            codec.codec.to_string()
+        )?;
     }
     Ok(())
 }
@@ -142,7 +216,12 @@ fn describe_codecs(out: &mut String, codecs: &[CodecSummary]) -> std::fmt::Resul
 fn describe_phases(out: &mut String, label: &str, phases: &[Phase]) -> std::fmt::Result {
     for (number, phase) in phases.iter().enumerate() {
         let label = if number == 0 { label } else { "" };
-        writeln!(out, "  {label:<10}  {:<14} {:>11}", phase.name, text::duration(phase.wall_ns))?;
+        writeln!(
+            out,
+            "  {label:<10}  {:<14} {:>11}",
+            phase.name,
+            text::duration(phase.wall_ns)
+        )?;
     }
     Ok(())
 }
@@ -153,18 +232,38 @@ fn describe_writer(out: &mut String, rank: &RankSummary) -> std::fmt::Result {
     if info.arguments.len() > 1 {
         writeln!(out, "  arguments   {}", info.arguments[1..].join(" "))?;
     }
-    writeln!(out, "  MPI         {} ({}, {} ABI)", info.mpi.name, info.mpi.library, info.mpi.abi)?;
+    writeln!(
+        out,
+        "  MPI         {} ({}, {} ABI)",
+        info.mpi.name, info.mpi.library, info.mpi.abi
+    )?;
     writeln!(out, "  system      {}, {}", info.host, info.kernel)?;
     writeln!(out, "  processor   needs {}", info.cpu_features.join(" "))
 }
 
 fn describe_rank(out: &mut String, rank: &RankSummary) -> std::fmt::Result {
-    writeln!(out, "\nrank {} of {}, {}", rank.info.rank, rank.info.ranks, rank.path.display())?;
+    writeln!(
+        out,
+        "\nrank {} of {}, {}",
+        rank.info.rank,
+        rank.info.ranks,
+        rank.path.display()
+    )?;
     writeln!(out, "  format      {}", rank.format_version)?;
     describe_writer(out, rank)?;
-    writeln!(out, "  written     {} UTC by mana {}", text::time(rank.info.written_unix_ns), rank.info.mana_version)?;
+    writeln!(
+        out,
+        "  written     {} UTC by mana {}",
+        text::time(rank.info.written_unix_ns),
+        rank.info.mana_version
+    )?;
     writeln!(out, "  threads     {}", rank.info.threads)?;
-    writeln!(out, "  size        {} for {} of memory", text::bytes(rank.file_bytes), text::bytes(rank.memory_bytes))?;
+    writeln!(
+        out,
+        "  size        {} for {} of memory",
+        text::bytes(rank.file_bytes),
+        text::bytes(rank.memory_bytes)
+    )?;
     writeln!(out, "  state       {}", text::bytes(rank.metadata_bytes))?;
     describe_codecs(out, &rank.codecs)?;
     describe_phases(out, "before", &rank.info.phases)?;
@@ -179,5 +278,12 @@ fn describe_rank(out: &mut String, rank: &RankSummary) -> std::fmt::Result {
         ]
     };
     let rows: Vec<_> = rank.regions.iter().map(row).collect();
-    write!(out, "\n{}", text::table(&["ADDRESSES", "PROT", "SIZE", "NOT ZERO", "STORED", "NAME"], &rows))
+    write!(
+        out,
+        "\n{}",
+        text::table(
+            &["ADDRESSES", "PROT", "SIZE", "NOT ZERO", "STORED", "NAME"],
+            &rows
+        )
+    )
 }

@@ -20,9 +20,15 @@ use tracing_subscriber::EnvFilter;
 
 /// The settings of this process; messages go to the standard error from here on.
 pub fn settings() -> Result<Settings, Failure> {
-    let settings = Settings::of_this_process().map_err(|error| Failure::new(Status::Usage, error))?;
-    let filter = EnvFilter::try_new(&settings.log).map_err(|error| Failure::new(Status::Usage, error))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    let settings =
+        Settings::of_this_process().map_err(|error| Failure::new(Status::Usage, error))?;
+    let filter =
+        EnvFilter::try_new(&settings.log).map_err(|error| Failure::new(Status::Usage, error))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     Ok(settings)
 }
 
@@ -35,7 +41,9 @@ fn path_or_setting(path: Option<PathBuf>) -> Result<PathBuf, Failure> {
 /// Writes to the standard output. A reader that has gone (`mana ls | head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(Status::Failed, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Status::Failed, error))
+        }
         _ => Ok(()),
     }
 }

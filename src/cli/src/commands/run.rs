@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 /// `mana run PROGRAM ARGUMENTS`.
 pub fn run(program: &OsStr, arguments: Vec<OsString>) -> Result<Status, Failure> {
     let path = find_program(program)?;
-    let arguments = std::iter::once(program.to_owned()).chain(arguments).collect();
+    let arguments = std::iter::once(program.to_owned())
+        .chain(arguments)
+        .collect();
     start(&path, arguments)
 }
 
@@ -47,7 +49,10 @@ pub fn restart(checkpoint: Option<PathBuf>) -> Result<Status, Failure> {
 /// The directory of checkpoints that `path` is or is in.
 fn directory_of(path: &Path) -> Result<PathBuf, Failure> {
     let checkpoint = mana_image::locate(path)?;
-    Ok(checkpoint.path().parent().map_or_else(|| path.to_owned(), Path::to_owned))
+    Ok(checkpoint
+        .path()
+        .parent()
+        .map_or_else(|| path.to_owned(), Path::to_owned))
 }
 
 fn never(nothing: Infallible) -> Result<Status, Failure> {
@@ -70,28 +75,46 @@ fn find_program(program: &OsStr) -> Result<PathBuf, Failure> {
         return Ok(program.into());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_program = |file: &PathBuf| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file();
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(is_program).ok_or_else(|| {
-        let error = format!("{} is in no directory of PATH", program.to_string_lossy());
-        Failure::new(Status::Failed, error).hint(format!("./{}, if it is here", program.to_string_lossy()))
-    })
+    let is_program = |file: &PathBuf| {
+        rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok() && file.is_file()
+    };
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(is_program)
+        .ok_or_else(|| {
+            let error = format!("{} is in no directory of PATH", program.to_string_lossy());
+            Failure::new(Status::Failed, error)
+                .hint(format!("./{}, if it is here", program.to_string_lossy()))
+        })
 }
 
 /// Libraries of MPIs that are not the stub; a program linked to one would run without mana's knowledge.
-const OTHER_MPIS: &[&str] = &["libmpi.so", "libmpich.so", "libmpi_cray.so", "libmpi_gnu", "libmpicxx.so", "libmpi_cxx.so"];
+const OTHER_MPIS: &[&str] = &[
+    "libmpi.so",
+    "libmpich.so",
+    "libmpi_cray.so",
+    "libmpi_gnu",
+    "libmpicxx.so",
+    "libmpi_cxx.so",
+];
 
 /// A program that brings an MPI of its own into the upper half cannot be checkpointed.
 fn refuse_other_mpis(path: &Path) -> Result<(), Failure> {
     // What is no ELF file (a script) or cannot be read is the loader's to judge.
     let file = std::fs::File::open(path).ok();
-    let Some(needed) = file.and_then(|file| needed_libraries(&ReadCache::new(file))) else { return Ok(()) };
-    let other = needed.iter().find(|name| OTHER_MPIS.iter().any(|mpi| name.starts_with(mpi)));
+    let Some(needed) = file.and_then(|file| needed_libraries(&ReadCache::new(file))) else {
+        return Ok(());
+    };
+    let other = needed
+        .iter()
+        .find(|name| OTHER_MPIS.iter().any(|mpi| name.starts_with(mpi)));
     let Some(library) = other else { return Ok(()) };
     let error = format!(
         "{} is linked to an MPI library of its own ({library}), which cannot be exchanged below it",
         path.display()
     );
-    Err(Failure::new(Status::Failed, error).hint("build it again with mana-mpicc or mana-mpicxx (or link -lmana_stub)"))
+    Err(Failure::new(Status::Failed, error)
+        .hint("build it again with mana-mpicc or mana-mpicxx (or link -lmana_stub)"))
 }
 
 /// The libraries that an ELF file asks for (DT_NEEDED); `None` for what is no 64-bit ELF file with a dynamic section.
@@ -103,9 +126,20 @@ fn needed_libraries<'data>(file: impl ReadRef<'data>) -> Option<Vec<String>> {
     let strings = sections.section(link).ok()?;
     let (offset, size) = strings.file_range(endian)?;
     let strings = StringTable::new(file, offset, offset.checked_add(size)?);
-    let needed = entries.iter().filter(|entry| entry.tag32(endian) == Some(DT_NEEDED));
-    let name = |entry| Dyn::string(entry, endian, strings).ok().map(|name| String::from_utf8_lossy(name).into_owned());
-    Some(needed.filter_map(name).collect())
+    let needed = entries
+        .iter()
+        .filter(|entry| entry.tag32(endian) == Some(DT_NEEDED));
+    let name = |at: u64| {
+        strings
+            .get(u32::try_from(at).ok()?)
+            .ok()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+    };
+    Some(
+        needed
+            .filter_map(|entry| name(entry.d_val(endian)))
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -115,8 +149,12 @@ mod tests {
     #[test]
     fn this_program_needs_libc_and_no_mpi() {
         let path = std::env::current_exe().unwrap();
-        let needed = needed_libraries(&ReadCache::new(std::fs::File::open(&path).unwrap())).unwrap();
-        assert!(needed.iter().any(|name| name.starts_with("libc.so")), "{needed:?}");
+        let needed =
+            needed_libraries(&ReadCache::new(std::fs::File::open(&path).unwrap())).unwrap();
+        assert!(
+            needed.iter().any(|name| name.starts_with("libc.so")),
+            "{needed:?}"
+        );
         assert!(refuse_other_mpis(&path).is_ok());
         assert_eq!(needed_libraries(&b"#!/bin/sh\n"[..]), None);
     }

@@ -44,16 +44,26 @@ impl Verdict {
 pub fn verify(path: Option<PathBuf>, json: bool) -> Result<Status, Failure> {
     let path = path_or_setting(path)?;
     let verdicts = if path.is_file() {
-        vec![Verdict::new(&path, RankReader::open(&path).and_then(|reader| Ok(vec![reader.verify()?])))]
+        vec![Verdict::new(
+            &path,
+            RankReader::open(&path).and_then(|reader| Ok(vec![reader.verify()?])),
+        )]
     } else {
-        checkpoints(&path)?.iter().map(|one| Verdict::new(one.path(), verify_ranks(one))).collect()
+        checkpoints(&path)?
+            .iter()
+            .map(|one| Verdict::new(one.path(), verify_ranks(one)))
+            .collect()
     };
     if json {
         print_json(&verdicts)?;
     } else {
         verdicts.iter().try_for_each(report)?;
     }
-    Ok(if verdicts.iter().all(|verdict| verdict.good) { Status::Done } else { Status::BadImage })
+    Ok(if verdicts.iter().all(|verdict| verdict.good) {
+        Status::Done
+    } else {
+        Status::BadImage
+    })
 }
 
 /// The checkpoint that `path` is, or all committed ones in it.
@@ -63,14 +73,22 @@ fn checkpoints(path: &Path) -> Result<Vec<Checkpoint>, Failure> {
         return Ok(vec![newest]);
     }
     let all = Store::open(path)?.list()?;
-    Ok(all.into_iter().filter(|checkpoint| checkpoint.state() == State::Committed).collect())
+    Ok(all
+        .into_iter()
+        .filter(|checkpoint| checkpoint.state() == State::Committed)
+        .collect())
 }
 
 /// Verifies rank by rank, so that the bar moves. It is drawn only on a terminal.
 fn verify_ranks(checkpoint: &Checkpoint) -> Result<Vec<VerifyReport>, ImageError> {
     let manifest = checkpoint.check_files(None)?;
-    let bytes = manifest.files.iter().map(|entry| entry.written.file_bytes).sum();
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}");
+    let bytes = manifest
+        .files
+        .iter()
+        .map(|entry| entry.written.file_bytes)
+        .sum();
+    let style =
+        ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}");
     let bar = ProgressBar::new(bytes).with_message(checkpoint.path().display().to_string());
     if let Ok(style) = style {
         bar.set_style(style);
@@ -90,7 +108,10 @@ fn report(verdict: &Verdict) -> Result<(), Failure> {
     print(&match &verdict.problem {
         None => {
             let (bytes, duration) = (text::bytes(verdict.bytes), text::duration(verdict.wall_ns));
-            format!("{path}: good ({bytes} in {} chunks, {duration})\n", verdict.chunks)
+            format!(
+                "{path}: good ({bytes} in {} chunks, {duration})\n",
+                verdict.chunks
+            )
         }
         Some(problem) => format!("{path}: NOT GOOD\n  {problem}\n"),
     })

@@ -16,7 +16,12 @@ pub fn small() -> Vec<Program> {
 
 /// Programs for which that takes longer.
 pub fn large() -> Vec<Program> {
-    vec![needs_all_to_go_on(), chain_of_go(), nonblocking_must_not_wait(), rows_and_columns()]
+    vec![
+        needs_all_to_go_on(),
+        chain_of_go(),
+        nonblocking_must_not_wait(),
+        rows_and_columns(),
+    ]
 }
 
 /// Rank 1 is behind on {1, 2} and waits for a message of rank 0, which is behind nowhere.
@@ -30,7 +35,11 @@ pub fn needs_message_from_rank_at_maximum() -> Program {
 
 /// Rank 1 is behind on {1, 2} and first has to pass a collective on {0, 1} that nobody has started.
 pub fn needs_all_to_go_on() -> Program {
-    Program::new("all members go on together", &[&[0, 1], &[1, 2]], [&[Coll(1)], &[Coll(1), Coll(2)], &[Coll(2)]])
+    Program::new(
+        "all members go on together",
+        &[&[0, 1], &[1, 2]],
+        [&[Coll(1)], &[Coll(1), Coll(2)], &[Coll(2)]],
+    )
 }
 
 /// The same twice over: the second collective cannot be passed before the first.
@@ -38,7 +47,12 @@ fn chain_of_go() -> Program {
     Program::new(
         "a chain of three communicators",
         &[&[0, 1], &[1, 2], &[2, 3]],
-        [&[Coll(1)], &[Coll(1), Coll(2)], &[Coll(2), Coll(3)], &[Coll(3)]],
+        [
+            &[Coll(1)],
+            &[Coll(1), Coll(2)],
+            &[Coll(2), Coll(3)],
+            &[Coll(3)],
+        ],
     )
 }
 
@@ -48,7 +62,11 @@ pub fn nonblocking_must_not_wait() -> Program {
     Program::new(
         "initiation must not wait",
         &[&[0, 1], &[1, 2]],
-        [&[Icoll(1), Send(1), Waitall], &[Recv(0), Icoll(1), Coll(2), Waitall], &[Coll(2)]],
+        [
+            &[Icoll(1), Send(1), Waitall],
+            &[Recv(0), Icoll(1), Coll(2), Waitall],
+            &[Coll(2)],
+        ],
     )
 }
 
@@ -57,7 +75,12 @@ fn rows_and_columns() -> Program {
     Program::new(
         "rows and columns",
         &[&[0, 1], &[2, 3], &[0, 2], &[1, 3]],
-        [&[Coll(1), Coll(3)], &[Coll(1), Coll(4)], &[Coll(2), Coll(3)], &[Coll(2), Coll(4)]],
+        [
+            &[Coll(1), Coll(3)],
+            &[Coll(1), Coll(4)],
+            &[Coll(2), Coll(3)],
+            &[Coll(2), Coll(4)],
+        ],
     )
 }
 
@@ -73,16 +96,23 @@ pub fn blocked_in_a_rendezvous() -> Program {
 
 /// Nothing but collectives: one is always under way.
 pub fn dense_collectives() -> Program {
-    Program::new("dense collectives", &[], [&[Coll(0), Coll(0)], &[Coll(0), Coll(0)]])
+    Program::new(
+        "dense collectives",
+        &[],
+        [&[Coll(0), Coll(0)], &[Coll(0), Coll(0)]],
+    )
 }
 
 /// Rank 0 is two collectives ahead before rank 1 can start the first.
 pub fn two_ahead() -> Program {
     Program::new(
-            "two nonblocking collectives ahead",
-            &[],
-            [&[Icoll(0), Icoll(0), Send(1), Waitall], &[Recv(0), Icoll(0), Icoll(0), Waitall]],
-        )
+        "two nonblocking collectives ahead",
+        &[],
+        [
+            &[Icoll(0), Icoll(0), Send(1), Waitall],
+            &[Recv(0), Icoll(0), Icoll(0), Waitall],
+        ],
+    )
 }
 
 fn point_to_point() -> Vec<Program> {
@@ -92,18 +122,32 @@ fn point_to_point() -> Vec<Program> {
         Program::new(
             "both kinds in one channel",
             &[],
-            [&[Send(1), Ssend(1), Send(1)], &[Recv(0), Irecv(0), Recv(0), Waitall]],
+            [
+                &[Send(1), Ssend(1), Send(1)],
+                &[Recv(0), Irecv(0), Recv(0), Waitall],
+            ],
         ),
-        Program::new("a message to oneself", &[], [&[Isend(0), Recv(0), Waitall, Send(1)], &[Recv(0)]]),
+        Program::new(
+            "a message to oneself",
+            &[],
+            [&[Isend(0), Recv(0), Waitall, Send(1)], &[Recv(0)]],
+        ),
         Program::new(
             "a ring of three",
             &[],
-            [&[Send(1), Recv(2)], &[Recv(0), Send(2)], &[Recv(1), Send(0)]],
+            [
+                &[Send(1), Recv(2)],
+                &[Recv(0), Send(2)],
+                &[Recv(1), Send(0)],
+            ],
         ),
         Program::new(
             "a nonblocking exchange",
             &[],
-            [&[Irecv(1), Isend(1), Waitall, Send(1)], &[Irecv(0), Isend(0), Waitall, Recv(0)]],
+            [
+                &[Irecv(1), Isend(1), Waitall, Send(1)],
+                &[Irecv(0), Isend(0), Waitall, Recv(0)],
+            ],
         ),
     ]
 }
@@ -111,7 +155,11 @@ fn point_to_point() -> Vec<Program> {
 fn collectives() -> Vec<Program> {
     vec![
         dense_collectives(),
-        Program::new("dense collectives of three", &[], [&[Coll(0)], &[Coll(0)], &[Coll(0)]]),
+        Program::new(
+            "dense collectives of three",
+            &[],
+            [&[Coll(0)], &[Coll(0)], &[Coll(0)]],
+        ),
         Program::new(
             "messages overtaken by a collective",
             &[],
@@ -147,18 +195,31 @@ fn communicators() -> Vec<Program> {
         Program::new(
             "an ad-hoc group comes back",
             &[&[0, 1]],
-            [&[Coll(1), Free(1), Coll(1), Free(1)], &[Coll(1), Free(1), Coll(1), Free(1)]],
+            [
+                &[Coll(1), Free(1), Coll(1), Free(1)],
+                &[Coll(1), Free(1), Coll(1), Free(1)],
+            ],
         ),
         Program::new(
             "a critical section waits for another rank",
             &[],
-            [&[CriticalBegin, Recv(1), CriticalEnd], &[CriticalBegin, Send(0), CriticalEnd]],
+            [
+                &[CriticalBegin, Recv(1), CriticalEnd],
+                &[CriticalBegin, Send(0), CriticalEnd],
+            ],
         ),
         Program::new(
             "a collective inside critical sections",
             &[],
-            [&[CriticalBegin, Coll(0), CriticalEnd], &[CriticalBegin, Coll(0), CriticalEnd]],
+            [
+                &[CriticalBegin, Coll(0), CriticalEnd],
+                &[CriticalBegin, Coll(0), CriticalEnd],
+            ],
         ),
-        Program::new("alone on a communicator", &[&[0]], [&[Coll(1), Coll(0), Coll(1)], &[Coll(0)]]),
+        Program::new(
+            "alone on a communicator",
+            &[&[0]],
+            [&[Coll(1), Coll(0), Coll(1)], &[Coll(0)]],
+        ),
     ]
 }

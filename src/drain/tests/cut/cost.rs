@@ -2,7 +2,9 @@
 //!
 //! The real machines, a tree of nodes, and a network in which every message takes one round. Every rank has
 //! used its communicators, and on each of them one member is behind by one collective.
-use mana_drain::{Activity, Broadcast, Gid, Node, Phase, Rank, Report, Root, Start, Step, Tree, Verdict};
+use mana_drain::{
+    Activity, Broadcast, Gid, Node, Phase, Rank, Report, Root, Start, Step, Tree, Verdict,
+};
 
 /// Which communicators a job uses.
 #[derive(Clone, Copy, Debug)]
@@ -33,14 +35,18 @@ impl Pattern {
             Pattern::World => vec![(0..size).collect()],
             Pattern::Grid => {
                 let side = size.isqrt();
-                let rows = (0..side).map(|row| (0..side).map(|column| row * side + column).collect());
-                let columns = (0..side).map(|column| (0..side).map(|row| row * side + column).collect());
+                let rows =
+                    (0..side).map(|row| (0..side).map(|column| row * side + column).collect());
+                let columns =
+                    (0..side).map(|column| (0..side).map(|row| row * side + column).collect());
                 rows.chain(columns).collect()
             }
             Pattern::Overlapping(count) => {
                 let first = |n: u32| u64::from(n) * u64::from(size) / u64::from(count);
                 let member = |n: u32, i: u32| ((first(n) + u64::from(i)) % u64::from(size)) as u32;
-                (0..count).map(|n| (0..size.min(64)).map(|i| member(n, i)).collect()).collect()
+                (0..count)
+                    .map(|n| (0..size.min(64)).map(|i| member(n, i)).collect())
+                    .collect()
             }
         }
     }
@@ -68,7 +74,13 @@ pub fn cost(size: u32, arity: u32, pattern: Pattern) -> Cost {
     while !(network.up.is_empty() && network.down.is_empty()) {
         network.round();
     }
-    assert!(network.ranks.iter().all(|rank| rank.phase() == Phase::Idle && rank.epoch() == 1), "it has ended");
+    assert!(
+        network
+            .ranks
+            .iter()
+            .all(|rank| rank.phase() == Phase::Idle && rank.epoch() == 1),
+        "it has ended"
+    );
     network.cost
 }
 
@@ -80,7 +92,9 @@ impl Network {
             let gid = Gid::WORLD.child(n as u64, 0);
             let last = members.len() - 1;
             for (i, member) in members.iter().map(|&member| member as usize).enumerate() {
-                let id = ranks[member].register(gid, members.len() as u32).expect("ids differ");
+                let id = ranks[member]
+                    .register(gid, members.len() as u32)
+                    .expect("ids differ");
                 assert_eq!(ranks[member].may_start(id, Start::Blocking), Verdict::Enter);
                 if i == last {
                     behind[member].push(id);
@@ -106,7 +120,9 @@ impl Network {
         self.cost.rounds += 1;
         let mut active = Vec::new();
         for (child, report) in std::mem::take(&mut self.up) {
-            let parent = self.trees[child as usize].parent().expect("the root sends nothing up");
+            let parent = self.trees[child as usize]
+                .parent()
+                .expect("the root sends nothing up");
             self.nodes[parent as usize].on_child(child, report);
             active.push(parent);
         }
@@ -136,11 +152,18 @@ impl Network {
     fn run_rank(&mut self, rank: u32) {
         let machine = &mut self.ranks[rank as usize];
         if machine.phase() == Phase::Converge {
-            self.behind[rank as usize].retain(|&id| machine.may_start(id, Start::Blocking) == Verdict::Hold);
+            self.behind[rank as usize]
+                .retain(|&id| machine.may_start(id, Start::Blocking) == Verdict::Hold);
         }
-        let activity = Activity { threads_parked: 1, threads_total: 1, ..Activity::default() };
+        let activity = Activity {
+            threads_parked: 1,
+            threads_total: 1,
+            ..Activity::default()
+        };
         self.nodes[rank as usize].on_own(machine.report(&activity));
-        let Some(report) = self.nodes[rank as usize].take_report() else { return };
+        let Some(report) = self.nodes[rank as usize].take_report() else {
+            return;
+        };
         if rank > 0 {
             self.count(&report);
             self.up.push((rank, report));
@@ -166,7 +189,10 @@ impl Network {
     }
 
     fn count(&mut self, message: &impl serde::Serialize) {
-        let bytes = rmp_serde::to_vec(message).expect("messages can be encoded").len() as u64 + 4;
+        let bytes = rmp_serde::to_vec(message)
+            .expect("messages can be encoded")
+            .len() as u64
+            + 4;
         self.cost.messages += 1;
         self.cost.bytes += bytes;
         self.cost.largest_message_bytes = self.cost.largest_message_bytes.max(bytes);

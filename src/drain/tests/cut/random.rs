@@ -9,11 +9,23 @@ use crate::sim::{Event, Job, Op, Program, Reports, Setup};
 /// Something that one or several ranks take part in.
 #[derive(Clone, Debug)]
 enum Happening {
-    Message { from: usize, to: usize, send: u8, receive: bool },
-    Collective { comm: usize, nonblocking: bool },
-    Waitall { rank: usize },
+    Message {
+        from: usize,
+        to: usize,
+        send: u8,
+        receive: bool,
+    },
+    Collective {
+        comm: usize,
+        nonblocking: bool,
+    },
+    Waitall {
+        rank: usize,
+    },
     /// The rank's part in the next happening is a critical section.
-    Critical { rank: usize },
+    Critical {
+        rank: usize,
+    },
 }
 
 /// Numbers are taken modulo what there is.
@@ -30,15 +42,27 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 fn program() -> impl Strategy<Value = Program> {
     let comms = prop::collection::vec(prop::collection::btree_set(0..5_usize, 1..=4), 0..4);
-    (2..=5_usize, comms, prop::collection::vec(happening(), 0..25)).prop_map(|(size, others, happenings)| {
-        let mut comms = vec![(0..size).collect::<Vec<_>>()];
-        for members in others {
-            let members: Vec<usize> = members.into_iter().filter(|&member| member < size).collect();
-            comms.extend((!members.is_empty()).then_some(members));
-        }
-        let ranks = parts(size, &comms, &happenings);
-        Program { name: "random", comms, ranks }
-    })
+    (
+        2..=5_usize,
+        comms,
+        prop::collection::vec(happening(), 0..25),
+    )
+        .prop_map(|(size, others, happenings)| {
+            let mut comms = vec![(0..size).collect::<Vec<_>>()];
+            for members in others {
+                let members: Vec<usize> = members
+                    .into_iter()
+                    .filter(|&member| member < size)
+                    .collect();
+                comms.extend((!members.is_empty()).then_some(members));
+            }
+            let ranks = parts(size, &comms, &happenings);
+            Program {
+                name: "random",
+                comms,
+                ranks,
+            }
+        })
 }
 
 /// Each rank's part.
@@ -47,10 +71,19 @@ fn parts(size: usize, comms: &[Vec<usize>], happenings: &[Happening]) -> Vec<Vec
     let mut critical = vec![false; size];
     for happening in happenings {
         let steps = match *happening {
-            Happening::Message { from, to, send, receive } => message(from % size, to % size, send, receive),
+            Happening::Message {
+                from,
+                to,
+                send,
+                receive,
+            } => message(from % size, to % size, send, receive),
             Happening::Collective { comm, nonblocking } => {
                 let comm = comm % comms.len();
-                let op = if nonblocking { Op::Icoll(comm) } else { Op::Coll(comm) };
+                let op = if nonblocking {
+                    Op::Icoll(comm)
+                } else {
+                    Op::Coll(comm)
+                };
                 comms[comm].iter().map(|&member| (member, op)).collect()
             }
             Happening::Waitall { rank } => vec![(rank % size, Op::Waitall)],
@@ -77,7 +110,11 @@ fn message(from: usize, to: usize, send: u8, receive: bool) -> Vec<(usize, Op)> 
         1 if from != to => Op::Ssend(to),
         _ => Op::Isend(to),
     };
-    let receiving = if receive { Op::Recv(from) } else { Op::Irecv(from) };
+    let receiving = if receive {
+        Op::Recv(from)
+    } else {
+        Op::Irecv(from)
+    };
     vec![(from, sending), (to, receiving)]
 }
 
@@ -112,7 +149,10 @@ impl Scheduler {
     }
 
     fn choose(&mut self, seed: u64, events: &[Event]) -> usize {
-        let total: u64 = events.iter().map(|&event| Scheduler::speed(seed, event)).sum();
+        let total: u64 = events
+            .iter()
+            .map(|&event| Scheduler::speed(seed, event))
+            .sum();
         let mut at = self.number() % total;
         for (index, &event) in events.iter().enumerate() {
             let speed = Scheduler::speed(seed, event);
@@ -136,10 +176,15 @@ fn run(setup: &Setup, seed: u64) -> Result<Job, TestCaseError> {
             let event = events.swap_remove(scheduler.choose(seed, &events));
             next = job.after(setup, event);
         }
-        let Some(next) = next.or_else(|| job.after(setup, Event::Patience)) else { break };
+        let Some(next) = next.or_else(|| job.after(setup, Event::Patience)) else {
+            break;
+        };
         job = next;
         prop_assert_eq!(job.bad_cut, None);
-        prop_assert!(job.ranks.iter().all(|rank| !rank.proc.misordered), "messages out of order");
+        prop_assert!(
+            job.ranks.iter().all(|rank| !rank.proc.misordered),
+            "messages out of order"
+        );
     }
     Ok(job)
 }

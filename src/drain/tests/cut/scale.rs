@@ -7,7 +7,11 @@ const ARITY: u32 = 8;
 const WAVES: u32 = 9;
 
 fn depth(size: u32) -> u32 {
-    std::iter::successors(Some(size - 1), |&rank| (rank > 0).then(|| (rank - 1) / ARITY)).count() as u32 - 1
+    std::iter::successors(Some(size - 1), |&rank| {
+        (rank > 0).then(|| (rank - 1) / ARITY)
+    })
+    .count() as u32
+        - 1
 }
 
 #[test]
@@ -15,7 +19,10 @@ fn rounds_grow_with_the_depth_of_the_tree() {
     for pattern in [Pattern::World, Pattern::Grid, Pattern::Overlapping(100)] {
         for size in [4, 16, 64, 256, 1024] {
             let cost = cost(size, ARITY, pattern);
-            assert!(cost.rounds <= WAVES * depth(size), "{pattern:?} on {size} ranks: {cost:?}");
+            assert!(
+                cost.rounds <= WAVES * depth(size),
+                "{pattern:?} on {size} ranks: {cost:?}"
+            );
         }
     }
 }
@@ -27,7 +34,10 @@ fn messages_grow_with_the_number_of_ranks() {
             let cost = cost(size, ARITY, pattern);
             // Inner nodes may report again when a child's report comes in: with arity 8, fewer than once more
             // per wave on average.
-            assert!(cost.messages < 2 * u64::from(WAVES * size), "{pattern:?} on {size} ranks: {cost:?}");
+            assert!(
+                cost.messages < 2 * u64::from(WAVES * size),
+                "{pattern:?} on {size} ranks: {cost:?}"
+            );
         }
     }
 }
@@ -38,5 +48,8 @@ fn reports_on_the_world_do_not_grow() {
     let small = cost(16, ARITY, Pattern::World);
     let large = cost(1024, ARITY, Pattern::World);
     // The counts in it take up to three bytes each instead of one.
-    assert!(large.largest_message_bytes <= small.largest_message_bytes + 16, "{small:?} {large:?}");
+    assert!(
+        large.largest_message_bytes <= small.largest_message_bytes + 16,
+        "{small:?} {large:?}"
+    );
 }

@@ -71,7 +71,7 @@ pub fn recv(a: &mut Args<'_>) -> Call {
 
 /// Inserts a started request and hands its handle out through parameter `i`.
 fn hand_out(a: &mut Args<'_>, i: usize, request: Request) -> Call {
-    let id = state().requests.insert(request)?;
+    let id = state().insert_request(request)?;
     a.set_handle(i, u64::from(id.word()));
     Ok(())
 }
@@ -342,7 +342,7 @@ pub fn request_free(a: &mut Args<'_>) -> Call {
     if active {
         state().orphans.push_back(id);
     } else {
-        state().requests.remove(id);
+        state().remove_request(id);
     }
     wait::sweep_orphans()
 }

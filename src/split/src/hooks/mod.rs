@@ -4,7 +4,8 @@
 //! |---|---|
 //! | mmap, mremap, shmat, brk, munmap | [`memory`]: the upper half's memory stays in the window |
 //! | readlink, readlinkat | [`paths`]: /proc/self/exe is the program, not mana |
-//! | rt_sigaction, rt_sigprocmask | [`crate::signals`] |
+//! | rt_sigaction | [`crate::signals`] |
+//! | rt_sigprocmask | the checkpoint signal cannot be blocked |
 //! | tgkill, tkill | [`crate::restore`]: after a restart, threads have other ids than libc remembers |
 //!
 //! Everything else goes straight to the kernel, without a detour: execve too (a program that the upper half executes
@@ -24,6 +25,7 @@ pub(crate) use paths::{program, set_program};
 
 use crate::error::Result;
 use crate::gate::{Gate, Hook};
+use crate::steer::{CHANGED_OFFSET, LEAVE_OFFSET};
 use crate::{arch, restore, seccomp, signals, sys, vdso};
 
 /// Numbers of the virtualised system calls (x86-64).
@@ -77,19 +79,59 @@ pub(crate) fn is_virtualised(number: u32) -> bool {
     BITMAP.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
 }
 
-/// A system call as its caller's registers say it.
+/// A system call as its caller's registers say it, in the entry's frame on the caller's stack.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SystemCall {
+    /// rdi and rsi when the trampoline makes the call ([`Outcome::changed`]); the caller's at first.
+    pub(crate) sent: [u64; 2],
+    /// Room for a signal set that `sent` points to.
+    pub(crate) mask: u64,
+    /// rax.
     pub(crate) number: i64,
     /// rdi, rsi, rdx, r10, r8, r9.
     pub(crate) args: [u64; 6],
 }
 
-/// Does a virtualised system call and returns what the kernel would return.
-pub(crate) extern "C" fn dispatch(call: &SystemCall) -> i64 {
+impl SystemCall {
+    /// A call as it comes from the application.
+    pub(crate) fn new(number: i64, args: [u64; 6]) -> Self {
+        Self { sent: [args[0], args[1]], mask: 0, number, args }
+    }
+}
+
+/// How a hook ends: rax, and which of its ways back the trampoline takes (an offset from the hook's return address).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) value: i64,
+    pub(crate) way_back: u64,
+}
+
+impl Outcome {
+    /// The call has been made, here.
+    fn done(value: i64) -> Self {
+        Self { value, way_back: 0 }
+    }
+
+    /// The trampoline makes the call as it is.
+    fn unchanged(call: &SystemCall) -> Self {
+        Self { value: call.number, way_back: LEAVE_OFFSET as u64 }
+    }
+
+    /// The trampoline makes the call with what `sent` holds.
+    fn changed(call: &SystemCall) -> Self {
+        Self { value: call.number, way_back: CHANGED_OFFSET as u64 }
+    }
+}
+
+/// Does a virtualised system call, or says how to make it.
+///
+/// A call that delivers signals is made by the trampoline, in the upper half, so that a handler of the application never
+/// runs on top of a frame of the lower half: such a thread could not be part of a checkpoint.
+pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
     let args = call.args;
-    match call.number {
+    Outcome::done(match call.number {
         libc::SYS_mmap => memory::mmap(args),
         libc::SYS_munmap => memory::munmap(args),
         libc::SYS_brk => memory::brk(args),
@@ -98,19 +140,23 @@ pub(crate) extern "C" fn dispatch(call: &SystemCall) -> i64 {
         libc::SYS_readlink => paths::readlink(args),
         libc::SYS_readlinkat => paths::readlinkat(args),
         libc::SYS_rt_sigaction => rt_sigaction(args),
-        libc::SYS_rt_sigprocmask => rt_sigprocmask(args),
-        libc::SYS_tgkill => pass(libc::SYS_tgkill, kernel_tids(args, 2)),
-        libc::SYS_tkill => pass(libc::SYS_tkill, kernel_tids(args, 1)),
-        other => pass(other, args),
-    }
+        libc::SYS_rt_sigprocmask => return rt_sigprocmask(call),
+        libc::SYS_tgkill => return with_kernel_tids(call, 2),
+        libc::SYS_tkill => return with_kernel_tids(call, 1),
+        _ => return Outcome::unchanged(call),
+    })
 }
 
-/// `args` with the first `count`, thread ids as the upper half knows them, as the kernel knows them.
-fn kernel_tids(mut args: [u64; 6], count: usize) -> [u64; 6] {
-    for arg in args.iter_mut().take(count) {
-        *arg = restore::tid_of_kernel(*arg as i32) as u64;
+/// The call with its first `count` arguments, thread ids as the upper half knows them, as the kernel knows them.
+fn with_kernel_tids(call: &mut SystemCall, count: usize) -> Outcome {
+    for index in 0..count {
+        let tid = call.args[index] as i32;
+        let kernels = restore::tid_of_kernel(tid);
+        if kernels != tid {
+            call.sent[index] = kernels as u64;
+        }
     }
-    args
+    if call.sent == [call.args[0], call.args[1]] { Outcome::unchanged(call) } else { Outcome::changed(call) }
 }
 
 /// rt_sigaction(2); SIGSYS is the backstop's while that is armed.
@@ -122,15 +168,21 @@ fn rt_sigaction(args: [u64; 6]) -> i64 {
     signals::hook_rt_sigaction(args)
 }
 
-/// rt_sigprocmask(2); SIGSYS cannot be blocked while the backstop is armed.
-fn rt_sigprocmask(mut args: [u64; 6]) -> i64 {
-    let stripped;
-    if args[1] != 0 && seccomp::is_armed() && args[0] != libc::SIG_UNBLOCK as u64 {
-        // SAFETY: the application's pointer to a kernel signal set, as natively.
-        stripped = unsafe { *(args[1] as *const u64) } & !seccomp::SIGSYS_BIT;
-        args[1] = (&raw const stripped) as u64;
+/// rt_sigprocmask(2), which cannot block the checkpoint signal, nor SIGSYS while the backstop is armed.
+fn rt_sigprocmask(call: &mut SystemCall) -> Outcome {
+    let [how, set, ..] = call.args;
+    if set == 0 || how == libc::SIG_UNBLOCK as u64 {
+        return Outcome::unchanged(call);
     }
-    signals::hook_rt_sigprocmask(args)
+    let sigsys = if seccomp::is_armed() { seccomp::SIGSYS_BIT } else { 0 };
+    // SAFETY: the application's pointer to a kernel signal set, as natively.
+    let asked = unsafe { *(set as *const u64) };
+    call.mask = asked & !(signals::checkpoint_bit() | sigsys);
+    if call.mask == asked {
+        return Outcome::unchanged(call);
+    }
+    call.sent[1] = (&raw const call.mask) as u64;
+    Outcome::changed(call)
 }
 
 /// Does the application's system call as it is.
@@ -153,7 +205,22 @@ mod tests {
 
     #[test]
     fn dispatch_returns_the_kernels_errors() {
-        let call = SystemCall { number: libc::SYS_munmap, args: [1, 4096, 0, 0, 0, 0] };
-        assert_eq!(dispatch(&call), -i64::from(libc::EINVAL));
+        let mut call = SystemCall::new(libc::SYS_munmap, [1, 4096, 0, 0, 0, 0]);
+        assert_eq!(dispatch(&mut call), Outcome::done(-i64::from(libc::EINVAL)));
+    }
+
+    #[test]
+    fn calls_that_deliver_signals_are_the_trampolines() {
+        seccomp::pretend_armed();
+        let mut set = seccomp::SIGSYS_BIT | 1;
+        let address = (&raw mut set) as u64;
+        let block = [libc::SIG_BLOCK as u64, address, 0, 8, 0, 0];
+        let mut call = SystemCall::new(libc::SYS_rt_sigprocmask, block);
+        assert_eq!(dispatch(&mut call), Outcome { value: libc::SYS_rt_sigprocmask, way_back: CHANGED_OFFSET as u64 });
+        assert_eq!((call.sent[0], call.sent[1]), (block[0], (&raw const call.mask) as u64));
+        assert_eq!(call.mask, 1, "SIGSYS stays unblocked");
+        let unblock = [libc::SIG_UNBLOCK as u64, address, 0, 8, 0, 0];
+        let mut call = SystemCall::new(libc::SYS_rt_sigprocmask, unblock);
+        assert_eq!(dispatch(&mut call).way_back, LEAVE_OFFSET as u64);
     }
 }

@@ -26,7 +26,7 @@ use std::ops::Range;
 use crate::sys::{self, Errno};
 use crate::window::{self, Request, page_up};
 use sites::{Verdict, judge, system_calls};
-pub(crate) use trampoline::NOT_VIRTUALISED_OFFSET;
+pub(crate) use trampoline::{CHANGED_OFFSET, LEAVE_OFFSET};
 
 /// What a scan did and found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

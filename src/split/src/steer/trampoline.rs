@@ -1,17 +1,23 @@
 //! Encodes a trampoline: the code that a steered site jumps to.
 //!
 //! ```text
-//!         …                          the site's own instructions, the number's mov among them
-//!         lea   -128(%rsp),%rsp      the site may use the red zone below its stack pointer
-//!         call  *hook slot(gate)
-//!   done: lea   128(%rsp),%rsp       the hook did the call: rax is its result
-//!         jmp   back
-//!   mine: lea   128(%rsp),%rsp       the hook returned here: not a virtualised call, registers as they were
-//!         syscall                    (so that a thread blocks in upper-half code, where it can be stopped)
-//!         jmp   back
+//!            …                          the site's own instructions, the number's mov among them
+//!            lea   -128(%rsp),%rsp      the site may use the red zone below its stack pointer
+//!            call  *hook slot(gate)
+//!   done:    lea   128(%rsp),%rsp       the hook made the call: rax is its result
+//!            jmp   back
+//!   leave:   lea   128(%rsp),%rsp       not a virtualised call, registers as they were
+//!            syscall
+//!            jmp   back
+//!   changed: syscall                    the hook changed rdi and rsi, and left what they point to and the old ones
+//!            mov   -72(%rsp),%rdi       below the stack pointer, in a red zone of their own
+//!            mov   -64(%rsp),%rsi
+//!            lea   128(%rsp),%rsp
+//!            jmp   back
 //! ```
 //!
-//! The distance from `done` to `mine` is part of the gate's ABI ([`NOT_VIRTUALISED_OFFSET`]).
+//! A thread blocks and takes signals in `leave` and `changed`: in upper-half code, where it can be part of a checkpoint.
+//! The distances from `done` and where rdi and rsi lie are part of the gate's ABI, as the trampolines are in images.
 //! `lea` leaves the flags alone, as a system call does.
 
 use iced_x86::{Decoder, DecoderOptions};
@@ -19,18 +25,27 @@ use iced_x86::{Decoder, DecoderOptions};
 use super::sites::STRAIGHT_MAX_BYTES;
 use crate::gate::{GATE_ADDR, HOOKS_OFFSET, Hook};
 
-/// What the hook adds to its return address when it leaves the call to the trampoline.
-pub(crate) const NOT_VIRTUALISED_OFFSET: usize = ADD_RED_ZONE.len() + JUMP_BYTES;
+/// From the hook's return address to `leave`.
+pub(crate) const LEAVE_OFFSET: usize = ADD_RED_ZONE.len() + JUMP_BYTES;
+/// From the hook's return address to `changed`.
+pub(crate) const CHANGED_OFFSET: usize = LEAVE_OFFSET + ADD_RED_ZONE.len() + SYSCALL.len() + JUMP_BYTES;
 /// Room for one trampoline.
-pub(super) const MAX_BYTES: usize = 128;
+pub(super) const MAX_BYTES: usize = 144;
 
 const SUB_RED_ZONE: [u8; 5] = [0x48, 0x8d, 0x64, 0x24, 0x80];
 const ADD_RED_ZONE: [u8; 8] = [0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0];
+const SYSCALL: [u8; 2] = [0x0f, 0x05];
+const RESTORE_RDI: [u8; 5] = [0x48, 0x8b, 0x7c, 0x24, 0xb8];
+const RESTORE_RSI: [u8; 5] = [0x48, 0x8b, 0x74, 0x24, 0xc0];
 const JUMP_BYTES: usize = 5;
 const CALL_BYTES: usize = 7;
 
+/// Length of `changed`.
+const CHANGED_BYTES: usize =
+    SYSCALL.len() + RESTORE_RDI.len() + RESTORE_RSI.len() + ADD_RED_ZONE.len() + JUMP_BYTES;
+
 const _: () = assert!(
-    STRAIGHT_MAX_BYTES + SUB_RED_ZONE.len() + CALL_BYTES + 2 * (ADD_RED_ZONE.len() + JUMP_BYTES) + 2 <= MAX_BYTES,
+    STRAIGHT_MAX_BYTES + SUB_RED_ZONE.len() + CALL_BYTES + CHANGED_OFFSET + CHANGED_BYTES <= MAX_BYTES,
     "a trampoline may outgrow its room"
 );
 
@@ -55,7 +70,12 @@ pub(super) fn encode(room: &mut [u8], moved: &[u8], places: Places) -> Option<[u
     out.bytes(&ADD_RED_ZONE)?;
     out.jump(places.back)?;
     out.bytes(&ADD_RED_ZONE)?;
-    out.bytes(&[0x0f, 0x05])?;
+    out.bytes(&SYSCALL)?;
+    out.jump(places.back)?;
+    out.bytes(&SYSCALL)?;
+    out.bytes(&RESTORE_RDI)?;
+    out.bytes(&RESTORE_RSI)?;
+    out.bytes(&ADD_RED_ZONE)?;
     out.jump(places.back)?;
     jump(places.from, places.trampoline)
 }
@@ -127,9 +147,11 @@ mod tests {
         assert_eq!(i32::from_le_bytes(jump[1..].try_into().unwrap()), 0x10_0000 - 0x1005);
         let expected: &[u8] = b"\xb8\x09\0\0\0\x48\x8d\x64\x24\x80\xff\x14\x25\x00\x01\x10\x00\x48\x8d\xa4\x24\x80\0\0\0";
         assert_eq!(&room[..expected.len()], expected);
-        let mine = 17 + NOT_VIRTUALISED_OFFSET;
         assert_eq!(room[17 + 8], 0xe9);
-        assert_eq!(room[mine..mine + 10], *b"\x48\x8d\xa4\x24\x80\0\0\0\x0f\x05");
+        let leave = 17 + LEAVE_OFFSET;
+        assert_eq!(room[leave..leave + 10], *b"\x48\x8d\xa4\x24\x80\0\0\0\x0f\x05");
+        let changed = 17 + CHANGED_OFFSET;
+        assert_eq!(room[changed..changed + 12], *b"\x0f\x05\x48\x8b\x7c\x24\xb8\x48\x8b\x74\x24\xc0");
     }
 
     #[test]

@@ -366,7 +366,6 @@ fn callbacks_nest() {
     assert_eq!(weight, weigh(1..10));
     let block = ThreadBlock::current().expect("has crossed");
     assert!(!block.in_callback());
-    assert!(block.frame().is_null());
 }
 
 /// Locals and arguments as `struct sigaction` of the kernel has them.

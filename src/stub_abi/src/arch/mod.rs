@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{forward, number, system_call};
+pub(crate) use x86_64::{forward, leave, number, system_call};
 
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("libmana_stub is written for x86-64 so far: add src/arch/<architecture>.rs");

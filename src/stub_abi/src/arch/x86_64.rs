@@ -28,6 +28,15 @@ macro_rules! forward {
 }
 pub(crate) use forward;
 
+/// Tells the lower half that the program's exit handlers run: one jump through [`crate::gate::EXIT_SLOT`].
+#[unsafe(naked)]
+pub extern "C" fn leave() {
+    core::arch::naked_asm!(
+        "jmp qword ptr [{slot}]", // tail call: returns to the dynamic linker, which runs the other finalisers
+        slot = const crate::gate::slot_address(crate::gate::EXIT_SLOT),
+    )
+}
+
 /// Numbers of the system calls that the initialiser makes (Linux, `asm/unistd_64.h`).
 pub mod number {
     /// `read(2)`

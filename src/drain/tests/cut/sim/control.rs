@@ -19,7 +19,7 @@ impl Control {
     pub fn new(size: usize) -> Control {
         Control {
             root: Arc::new(Root::new(size as u32)),
-            nodes: vec![Arc::new(Node::new()); size],
+            nodes: (0..size).map(|_| Arc::new(Node::new())).collect(),
             up: vec![None; size],
             down: vec![VecDeque::new(); size],
         }
@@ -40,8 +40,11 @@ impl Control {
 
     /// A report under way, if there is one, reaches the parent.
     pub fn rise(&mut self, rank: usize, arity: u32) {
-        if let (Some(report), Some(parent)) = (self.up[rank].take(), self.tree(rank, arity).parent()) {
-            self.node(parent as usize).on_child(rank as u32, Report::clone(&report));
+        if let (Some(report), Some(parent)) =
+            (self.up[rank].take(), self.tree(rank, arity).parent())
+        {
+            self.node(parent as usize)
+                .on_child(rank as u32, Report::clone(&report));
         }
     }
 
@@ -56,7 +59,9 @@ impl Control {
     /// The node takes its rank's report; what it has to say goes up or to the root. False if that is nothing.
     pub fn pass_up(&mut self, rank: usize, own: Report, steps: &mut Vec<Step>) -> bool {
         self.node(rank).on_own(own);
-        let Some(merged) = self.node(rank).take_report() else { return false };
+        let Some(merged) = self.node(rank).take_report() else {
+            return false;
+        };
         if rank == 0 {
             steps.extend(self.root().on_report(merged));
         } else {

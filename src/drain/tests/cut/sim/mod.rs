@@ -12,10 +12,15 @@
 //! What may happen next is a list of [`Event`]s; the model checker takes all of them in every order, the random
 //! tests one at a time. Judgement on the cut uses only what the job itself did (`Proc::started`, the channels),
 //! never what the machines say about it.
+mod broken;
 mod control;
 mod job;
+mod judge;
+mod mpi;
 mod proc;
 mod program;
+mod setup;
 
-pub use job::{Event, Job, Reports, Setup, Variant};
+pub use job::Job;
 pub use program::{Op, Program};
+pub use setup::{Event, Reports, Setup, Variant};

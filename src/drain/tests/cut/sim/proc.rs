@@ -67,7 +67,11 @@ pub struct Running {
 }
 
 pub fn gid(comm: usize) -> Gid {
-    if comm == 0 { Gid::WORLD } else { Gid(100 + comm as u64) }
+    if comm == 0 {
+        Gid::WORLD
+    } else {
+        Gid(100 + comm as u64)
+    }
 }
 
 impl Proc {
@@ -109,14 +113,26 @@ impl Proc {
 
 impl Running {
     pub fn new(me: usize, program: &Program) -> Running {
-        Running { proc: Proc::new(me, program), machine: Rank::new(me as u32) }
+        Running {
+            proc: Proc::new(me, program),
+            machine: Rank::new(me as u32),
+        }
     }
 
     /// The rank as a restart brings it back: the image, and a new machine that knows the same communicators.
     pub fn restart(mut proc: Proc, program: &Program) -> Running {
         let mut machine = Rank::new(proc.me as u32);
-        for (comm, id) in proc.ids.iter_mut().enumerate().filter(|(_, id)| id.is_some()) {
-            *id = Some(machine.register(gid(comm), program.comms[comm].len() as u32).unwrap());
+        for (comm, id) in proc
+            .ids
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, id)| id.is_some())
+        {
+            *id = Some(
+                machine
+                    .register(gid(comm), program.comms[comm].len() as u32)
+                    .unwrap(),
+            );
         }
         proc.parked = false;
         Running { proc, machine }
@@ -138,7 +154,9 @@ impl Running {
     /// Whether the thread may park: at a safe point, outside a critical section.
     pub fn may_park(&self) -> bool {
         let safe = matches!(self.proc.doing, Doing::Running | Doing::InRecv { .. });
-        safe && !self.proc.parked && self.proc.critical_depth == 0 && self.machine.phase() == Phase::Stop
+        safe && !self.proc.parked
+            && self.proc.critical_depth == 0
+            && self.machine.phase() == Phase::Stop
     }
 
     pub fn op(&self, program: &Program) -> Option<Op> {
@@ -168,7 +186,10 @@ impl Running {
         let Some(op) = self.op(program) else {
             if self.start(program, 0, Start::Blocking) {
                 self.machine.finish();
-                self.proc.doing = Doing::InColl { comm: 0, count: self.proc.started[0] };
+                self.proc.doing = Doing::InColl {
+                    comm: 0,
+                    count: self.proc.started[0],
+                };
             }
             return;
         };
@@ -178,7 +199,10 @@ impl Running {
                 self.proc.pc += 1;
             }
             Op::Ssend(to) => {
-                self.proc.doing = Doing::InSsend { to, seq: self.proc.sent[to] };
+                self.proc.doing = Doing::InSsend {
+                    to,
+                    seq: self.proc.sent[to],
+                };
                 self.send(to, true, outbox);
             }
             Op::Isend(to) => {
@@ -186,7 +210,10 @@ impl Running {
                 self.proc.pc += 1;
             }
             Op::Recv(from) => {
-                self.proc.doing = Doing::InRecv { from, nth: self.proc.posted[from] };
+                self.proc.doing = Doing::InRecv {
+                    from,
+                    nth: self.proc.posted[from],
+                };
                 self.post(from);
             }
             Op::Irecv(from) => {
@@ -195,12 +222,18 @@ impl Running {
             }
             Op::Coll(comm) => {
                 if self.start(program, comm, Start::Blocking) {
-                    self.proc.doing = Doing::InColl { comm, count: self.proc.started[comm] };
+                    self.proc.doing = Doing::InColl {
+                        comm,
+                        count: self.proc.started[comm],
+                    };
                 }
             }
             Op::Icoll(comm) => {
                 if self.start(program, comm, Start::Nonblocking) {
-                    self.proc.icolls.push(Icoll { comm, count: self.proc.started[comm] });
+                    self.proc.icolls.push(Icoll {
+                        comm,
+                        count: self.proc.started[comm],
+                    });
                     self.proc.pc += 1;
                 }
             }
@@ -232,7 +265,13 @@ impl Running {
     }
 
     fn send(&mut self, to: usize, rendezvous: bool, outbox: &mut Vec<(usize, Message)>) {
-        outbox.push((to, Message { seq: self.proc.sent[to], rendezvous }));
+        outbox.push((
+            to,
+            Message {
+                seq: self.proc.sent[to],
+                rendezvous,
+            },
+        ));
         self.proc.sent[to] += 1;
     }
 
@@ -249,7 +288,10 @@ impl Running {
         if self.proc.wants_message(from) {
             self.proc.deliver(from, message.seq);
         } else {
-            assert!(self.proc.parked, "only parked ranks receive what nobody wants");
+            assert!(
+                self.proc.parked,
+                "only parked ranks receive what nobody wants"
+            );
             self.proc.queue[from].push_back(message.seq);
         }
     }

@@ -36,10 +36,18 @@ pub struct Program {
 
 impl Program {
     /// A program on the world and the `others`.
-    pub fn new<const N: usize>(name: &'static str, others: &[&[usize]], ranks: [&[Op]; N]) -> Program {
+    pub fn new<const N: usize>(
+        name: &'static str,
+        others: &[&[usize]],
+        ranks: [&[Op]; N],
+    ) -> Program {
         let mut comms = vec![(0..N).collect::<Vec<_>>()];
         comms.extend(others.iter().map(|members| members.to_vec()));
-        Program { name, comms, ranks: ranks.iter().map(|ops| ops.to_vec()).collect() }
+        Program {
+            name,
+            comms,
+            ranks: ranks.iter().map(|ops| ops.to_vec()).collect(),
+        }
     }
 
     pub fn size(&self) -> usize {

@@ -81,7 +81,7 @@ slot_entries!(
 );
 
 /// The common path; `$load` leaves FS in rax and the block (or 0) in rbx, `$write` sets FS to rsi and may clobber the
-/// caller-saved registers except rdx.
+/// caller-saved registers except r8.
 macro_rules! common_path {
     ($name:literal, load: [$($load:literal),+], write: [$($write:literal),+] $(, $operand:ident = $value:expr)*) => {
         global_asm!(
@@ -95,7 +95,6 @@ macro_rules! common_path {
             "sub rsp, {frame_bytes}", // the frame ends at the return address
             ".cfi_adjust_cfa_offset {frame_bytes}",
             "mov [rsp + {slot}], rax",
-            "mov qword ptr [rsp + {state}], 0", // RE_EXECUTE until the handler says otherwise
             "mov [rsp + {args}], rdi",
             "mov [rsp + {args} + 8], rsi",
             "mov [rsp + {args} + 16], rdx",
@@ -115,23 +114,21 @@ macro_rules! common_path {
             "cmp rax, [rbx + {upper_fs}]", // somebody else's block: the first crossing of a cloned thread
             "jne 3f",
             "2:",
-            "mov [rsp + {block}], rbx",
-            "mov rdx, [rbx + {frame}]", // link the frame into the block's chain
-            "mov [rsp + {previous}], rdx",
-            "mov [rbx + {frame}], rsp",
+            "mov qword ptr [rsp + {state}], 0", // RE_EXECUTE until the handler says otherwise
+            "mov [rbx + {inside}], rsp",
+            "mov rax, [rsp + {slot}]",
+            "lea rcx, [rip + {handlers}]",
+            "mov r8, [rcx + rax*8]", // loads come before the switch, which lets nothing past it
             "mov rsi, [rbx + {lower_fs}]",
             $($write,)+ // from here on the lower TLS is live
             "mov rdi, rsp",
-            "mov rax, [rsp + {slot}]",
-            "lea rcx, [rip + {handlers}]",
-            "call [rcx + rax*8]", // handlers[slot](&mut frame)
-            "mov rdx, rax", // the result, across the switch
+            "call r8", // handlers[slot](&mut frame)
+            "mov r8, rax", // the result, across the switch
             "mov rsi, [rbx + {upper_fs}]", // rbx is callee-saved
-            $($write,)+ // from here on the upper TLS is live again
-            "mov rax, rdx",
-            "mov rdx, [rsp + {previous}]", // unlink the frame
-            "mov [rbx + {frame}], rdx",
+            "mov qword ptr [rbx + {inside}], 0",
             "mov rbx, [rsp + {rbx}]",
+            $($write,)+ // from here on the upper TLS is live again
+            "mov rax, r8",
             ".cfi_remember_state",
             ".cfi_restore rbx",
             "add rsp, {frame_bytes}",
@@ -154,11 +151,9 @@ macro_rules! common_path {
             r13 = const offset_of!(CrossFrame, r13),
             r14 = const offset_of!(CrossFrame, r14),
             r15 = const offset_of!(CrossFrame, r15),
-            block = const offset_of!(CrossFrame, block),
-            previous = const offset_of!(CrossFrame, previous),
             upper_fs = const offset_of!(ThreadBlock, upper_fs),
             lower_fs = const offset_of!(ThreadBlock, lower_fs),
-            frame = const offset_of!(ThreadBlock, frame),
+            inside = const offset_of!(ThreadBlock, inside),
             handlers = sym HANDLERS,
             adopt = sym adopt,
             $($operand = const $value,)*
@@ -166,27 +161,28 @@ macro_rules! common_path {
     };
 }
 
+// The word at FS holds FS itself (ELF Handling For Thread-Local Storage, variant II): read in half the time of rdfsbase.
 common_path!(
     "mana_crossing_common_instructions",
-    load: ["rdgsbase rbx", "rdfsbase rax"],
+    load: ["rdgsbase rbx", "mov rax, fs:[0]"],
     write: ["wrfsbase rsi"]
 );
 
-// arch_prctl(code, address): the getters store through `address`, for which the frame's not yet used `result` and
-// `previous` serve. The system call clobbers rcx and r11, which are free here.
+// arch_prctl(code, address): the getters store through `address`, for which the frame's not yet used `state` and
+// `result` serve. The system call clobbers rcx and r11, which are free here.
 common_path!(
     "mana_crossing_common_system_call",
     load: [
         "mov edi, {get_gs}",
-        "lea rsi, [rsp + {result}]",
+        "lea rsi, [rsp + {state}]",
         "mov eax, {arch_prctl}",
         "syscall",
         "mov edi, {get_fs}",
-        "lea rsi, [rsp + {previous}]",
+        "lea rsi, [rsp + {result}]",
         "mov eax, {arch_prctl}",
         "syscall",
-        "mov rbx, [rsp + {result}]",
-        "mov rax, [rsp + {previous}]"
+        "mov rbx, [rsp + {state}]",
+        "mov rax, [rsp + {result}]"
     ],
     write: ["mov edi, {set_fs}", "mov eax, {arch_prctl}", "syscall"],
     get_gs = ARCH_GET_GS,

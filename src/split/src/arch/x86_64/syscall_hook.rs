@@ -5,11 +5,14 @@
 //! memcpy, which compilers call for large copies, uses AVX).
 //!
 //! ```text
-//!   trampoline's return address
-//!   flags                 <- entry
-//!   rbp                   <- rbp
-//!   r9 r8 r10 rdx rsi rdi
-//!   rax                   <- the SystemCall that the dispatcher reads
+//!   trampoline's return address   -8 from the trampoline's stack pointer
+//!   flags                        -16   <- entry
+//!   rbp                          -24   <- rbp
+//!   r9 r8 r10 rdx                -32 …
+//!   rsi rdi                      -64, -72: where the trampoline restores them from (see steer/trampoline.rs)
+//!   rax
+//!   room for a signal set        -88
+//!   rsi, rdi to be sent          -96, -104   <- the SystemCall that the dispatcher gets
 //!   xsave area, 64-byte aligned   <- rsp while the dispatcher runs
 //! ```
 
@@ -19,7 +22,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::error::{Error, Result};
 use crate::hooks::{self, BITMAP_BITS};
-use crate::steer::NOT_VIRTUALISED_OFFSET;
+use crate::steer::LEAVE_OFFSET;
 
 /// The state components to save: XCR0's, cut down to what compiled code can touch without asking (vectors and masks;
 /// not x87, whose use is no compiler's idea, nor AMX's kilobytes, which need a permission).
@@ -83,6 +86,9 @@ pub(crate) extern "C" fn syscall_hook() {
         "push rsi",
         "push rdi",
         "push rax",
+        "push 0",                                   // room for a signal set
+        "push rsi",                                 // what is sent, unless the dispatcher changes it
+        "push rdi",
         "mov rdi, rsp",                             // dispatch's argument
         "sub rsp, qword ptr [rip + {bytes}]",
         "and rsp, -64",                             // xsave's alignment
@@ -99,32 +105,36 @@ pub(crate) extern "C" fn syscall_hook() {
         "xor edx, edx",
         "xsave64 [rsp]",
         "call {dispatch}",
-        "mov rcx, rax",                             // the result, while xrstor needs eax
+        "mov rcx, rax",                             // the outcome's two words, while xrstor needs eax and edx
+        "mov r11, rdx",
         "mov eax, dword ptr [rip + {mask}]",
         "xor edx, edx",
         "xrstor64 [rsp]",
         "mov rax, rcx",
-        "lea rsp, [rbp - 48]",                      // drops the area and the saved rax
-        "pop rdi",
+        "lea rsp, [rbp - 80]",                      // drops the area
+        "pop rdi",                                  // as sent
         "pop rsi",
+        "add rsp, 32",                              // over the set, rax, and the caller's rdi and rsi
         "pop rdx",
         "pop r10",
         "pop r8",
         "pop r9",
         "pop rbp",
         "popfq",
-        "ret",
+        "pop rcx",                                  // a system call clobbers rcx and r11 anyway
+        "lea rcx, [rcx + r11]",                     // the way back that the outcome names
+        "jmp rcx",
         "2:",                                       // the trampoline is to make the call itself
         "popfq",
-        "pop rcx",                                  // a system call clobbers rcx anyway
-        "lea rcx, [rcx + {mine}]",                  // lea leaves the flags alone
+        "pop rcx",
+        "lea rcx, [rcx + {leave}]",                 // lea leaves the flags alone
         "jmp rcx",
         bits = const BITMAP_BITS,
         bitmap = sym hooks::BITMAP,
         bytes = sym XSAVE_BYTES,
         mask = sym XSAVE_MASK,
         dispatch = sym hooks::dispatch,
-        mine = const NOT_VIRTUALISED_OFFSET,
+        leave = const LEAVE_OFFSET,
     )
 }
 

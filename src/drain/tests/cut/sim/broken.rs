@@ -1,0 +1,56 @@
+//! Mistakes made on purpose, to show that the checks find them.
+use mana_drain::{Broadcast, Phase};
+
+use super::job::Job;
+use super::proc::{Doing, gid};
+use super::setup::{Setup, Variant};
+
+impl Job {
+    /// Variant: remembers what the rank has been told to start.
+    pub(super) fn note_allowed(&mut self, setup: &Setup, rank: usize, broadcast: &Broadcast) {
+        let Broadcast::Targets { targets, .. } = broadcast else {
+            return;
+        };
+        if setup.variant != Variant::StopDeadAtMaximum {
+            return;
+        }
+        for (comm, allowed) in self.allowed[rank].iter_mut().enumerate() {
+            let target = targets
+                .iter()
+                .find(|(of, _)| *of == gid(comm))
+                .map_or(0, |&(_, target)| target);
+            *allowed = target.max(*allowed);
+        }
+    }
+
+    /// Variant: the rank has been told to go no further than it is.
+    pub(super) fn stands_still(&self, setup: &Setup, rank: usize) -> bool {
+        let running = &self.ranks[rank];
+        if setup.variant != Variant::StopDeadAtMaximum || running.machine.phase() != Phase::Converge
+        {
+            return false;
+        }
+        let behind = |(comm, &target): (usize, &u64)| {
+            setup.program.comms[comm].contains(&rank) && running.proc.started[comm] < target
+        };
+        let inside = !matches!(running.proc.doing, Doing::Running);
+        !inside && !self.allowed[rank].iter().enumerate().any(behind)
+    }
+
+    /// Variant: nobody is told to start what nobody has started.
+    pub(super) fn withhold_go(&self, setup: &Setup, broadcast: &mut Broadcast) {
+        let Broadcast::Targets { targets, .. } = broadcast else {
+            return;
+        };
+        let most = |comm: usize| {
+            self.ranks
+                .iter()
+                .map(|rank| rank.proc.started[comm])
+                .max()
+                .unwrap_or(0)
+        };
+        targets.retain(|&(of, target)| {
+            (0..setup.program.comms.len()).any(|comm| gid(comm) == of && most(comm) >= target)
+        });
+    }
+}
