@@ -69,7 +69,12 @@ fn refused(finished: &Finished, facts: &[&str]) {
         "it should have failed:\n{}",
         finished.output()
     );
-    assert_eq!(finished.stdout, "", "nothing of the program may have run");
+    // Not "nothing at all": Hydra tells on stdout that it ended the other ranks.
+    assert!(
+        !finished.stdout.contains("digest"),
+        "the program ran:\n{}",
+        finished.output()
+    );
     for fact in facts {
         let said = finished
             .stderr

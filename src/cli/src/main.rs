@@ -16,6 +16,7 @@
 mod args;
 mod commands;
 mod exit;
+mod setting_values;
 mod settings;
 mod text;
 

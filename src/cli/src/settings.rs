@@ -3,13 +3,12 @@
 //! A misspelt variable would be ignored for days until the checkpoint that is not there is needed; so a name that is
 //! unknown is an error, like a value that cannot be.
 
+use crate::setting_values::{parse_interval, parse_log, parse_mpi, parse_signal};
 use mana_image::Compression;
-use mana_native::Choice;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
 
 /// A variable that `mana` knows.
 #[derive(Debug, Clone, Copy)]
@@ -72,11 +71,11 @@ pub struct Settings {
     pub keep: usize,
     /// `MANA_CKPT_SIGNAL`, as a number.
     pub signal: Option<i32>,
-    /// `MANA_MPI`, as the word or path that [`Choice`] takes.
+    /// `MANA_MPI`, as the word or path that [`mana_native::Choice`] takes.
     pub mpi: String,
     /// `MANA_COMPRESS`.
     pub compression: Compression,
-    /// `MANA_LOG`, a filter that [`EnvFilter`] takes.
+    /// `MANA_LOG`, a filter that [`tracing_subscriber::EnvFilter`] takes.
     pub log: String,
 }
 
@@ -235,94 +234,6 @@ fn unknown(name: &OsStr) -> SettingsError {
         name,
         meant: nearest.map(|(_, name)| name),
     }
-}
-
-/// A positive time: a number of seconds, or a number and `s`, `m`, `h` or `d`.
-fn parse_interval(text: &str) -> Result<Duration, String> {
-    let (digits, unit_s) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1.0),
-        Some((at, 'm')) => (&text[..at], 60.0),
-        Some((at, 'h')) => (&text[..at], 3600.0),
-        Some((at, 'd')) => (&text[..at], 86_400.0),
-        _ => (text, 1.0),
-    };
-    let plain = digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let count: f64 = digits
-        .parse()
-        .ok()
-        .filter(|_| plain)
-        .ok_or("it is no time")?;
-    if count <= 0.0 {
-        return Err(
-            "the time must be longer than nothing; to make checkpoints only when asked, unset it"
-                .into(),
-        );
-    }
-    Duration::try_from_secs_f64(count * unit_s).map_err(|error| error.to_string())
-}
-
-/// Names of signals, without `SIG`, and their numbers on Linux (signal(7)).
-const SIGNALS: &[(&str, i32)] = &[
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("USR1", 10),
-    ("USR2", 12),
-    ("ALRM", 14),
-    ("TERM", 15),
-    ("URG", 23),
-    ("XCPU", 24),
-    ("XFSZ", 25),
-    ("VTALRM", 26),
-    ("PROF", 27),
-    ("WINCH", 28),
-    ("IO", 29),
-    ("PWR", 30),
-];
-
-/// Signals that cannot be caught (9, 19) or mean a fault, a child or job control, and the two that glibc keeps.
-const IMPOSSIBLE_SIGNALS: &[i32] = &[4, 5, 6, 7, 8, 9, 11, 13, 17, 18, 19, 20, 21, 22, 31, 32, 33];
-
-/// The signal by which threads are stopped for a checkpoint: not free for anything else.
-const CHECKPOINT_SIGNAL: i32 = 62;
-
-fn parse_signal(text: &str) -> Result<i32, String> {
-    let name = text.to_ascii_uppercase();
-    let name = name.strip_prefix("SIG").unwrap_or(&name);
-    let number = match SIGNALS.iter().find(|(known, _)| *known == name) {
-        Some((_, number)) => *number,
-        None => name
-            .parse()
-            .map_err(|_| format!("no signal that can be used here is called {text}"))?,
-    };
-    if number == CHECKPOINT_SIGNAL {
-        return Err("mana itself uses this signal".into());
-    }
-    if !(1..=64).contains(&number) || IMPOSSIBLE_SIGNALS.contains(&number) {
-        return Err("this signal cannot ask for anything".into());
-    }
-    Ok(number)
-}
-
-/// The word or path as [`Choice`] takes it. `abi` is short for the standard ABI.
-fn parse_mpi(text: &str) -> Result<String, String> {
-    let text = if text == "abi" { "standard" } else { text };
-    text.parse::<Choice>()
-        .map(|_| text.to_owned())
-        .map_err(|error| error.to_string())
-}
-
-/// A level or a list of directives. A lone word must be a level: EnvFilter would take `degub` for a module.
-fn parse_log(text: &str) -> Result<String, String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    if !text.contains('=') && !text.split(',').all(|word| LEVELS.contains(&word)) {
-        return Err("it is no level".into());
-    }
-    EnvFilter::try_new(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

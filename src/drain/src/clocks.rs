@@ -15,7 +15,7 @@ pub struct ClockId(u32);
 /// How a collective starts, which decides what holding it can do to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Start {
-    /// A blocking collective. A correct program works also if it synchronises (MPI 5.0, section 6.14), so
+    /// A blocking collective. A correct program works also if it synchronises (MPI 5.0, chapter 6, "Correctness"), so
     /// nothing waits for a rank held here that would not wait for it anyway.
     Blocking,
     /// Initiation of a nonblocking or persistent collective, which must be local: others may rightly wait

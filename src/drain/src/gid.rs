@@ -33,7 +33,7 @@ impl Gid {
     }
 
     /// The ad-hoc group of an `MPI_Comm_create_group` or `MPI_Intercomm_create`: only these ranks of `self`
-    /// take part, told apart from another such call by `tag` (MPI 5.0, section 7.4.2).
+    /// take part, told apart from another such call by `tag` (MPI 5.0, MPI_Comm_create_group).
     ///
     /// `sorted_world_ranks` must be in ascending order, so that all members compute the same id.
     #[must_use]

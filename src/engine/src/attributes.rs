@@ -74,16 +74,21 @@ impl Owner {
     }
 }
 
-/// The value under a key, if there is one.
+/// The value under a key, if there is one. A key that was freed still serves to get at values that are set: that is
+/// how they can be deleted one by one (MPI-5.0 section 7.7.2, `MPI_Comm_free_keyval`).
 pub fn get(owner: Owner, keyval: KeyvalHandle) -> Result<Option<u64>, MpiError> {
     let mut state = state();
     let (attributes, keyvals) = owner.attributes(&mut state)?;
-    check_kind(keyvals, owner.kind(), keyval)?;
-    Ok(attributes.get(keyval))
+    let value = attributes.get(keyval);
+    if value.is_none() {
+        check_kind(keyvals, owner.kind(), keyval)?;
+    }
+    Ok(value)
 }
 
 /// Sets a value; the delete callback is called for one that is there.
 pub fn set(owner: Owner, keyval: KeyvalHandle, value: u64) -> Call {
+    check_kind(&state().objects.keyvals, owner.kind(), keyval)?;
     if let Some(old) = get(owner, keyval)? {
         call_delete(owner, keyval, old)?;
     }
@@ -93,12 +98,12 @@ pub fn set(owner: Owner, keyval: KeyvalHandle, value: u64) -> Call {
     Ok(())
 }
 
-/// Deletes a value by its callback. One that is not set is an error (MPI-5.0 section 7.7.2 lets no call delete it).
+/// Deletes a value by its callback; where none is set there is nothing to do.
 pub fn delete(owner: Owner, keyval: KeyvalHandle) -> Call {
-    let Some(value) = get(owner, keyval)? else {
-        return Err(MpiError::new(mpi::MPI_ERR_KEYVAL, format!("no attribute is set under {keyval}")));
-    };
-    delete_value(owner, keyval, value)
+    match get(owner, keyval)? {
+        Some(value) => delete_value(owner, keyval, value),
+        None => Ok(()),
+    }
 }
 
 /// Deletes a value that is there, also under a keyval that was freed.

@@ -160,25 +160,34 @@ pub fn shutdown() {
 
 /// A checkpoint that was asked for.
 pub struct Requested {
-    ended_before: u64,
+    /// The request is served when so many attempts have ended.
+    ends_at: u64,
     committed_before: u64,
 }
 
 impl Requested {
-    /// Whether an attempt has ended since.
+    /// Whether the attempt that serves the request has ended.
     pub fn is_over(&self) -> bool {
-        ENDED.load(Ordering::Acquire) > self.ended_before
+        ENDED.load(Ordering::Acquire) >= self.ends_at
     }
 
-    /// Whether a checkpoint was committed since.
+    /// Whether it was committed.
     pub fn succeeded(&self) -> bool {
         committed() > self.committed_before
     }
 }
 
-/// Asks for a checkpoint of the job; `None` while MPI is not running.
+/// Asks for a checkpoint of the job; `None` while MPI is not running. An attempt that is under way does not count: the
+/// next one serves the request.
 pub fn request() -> Option<Requested> {
-    let requested = Requested { ended_before: ENDED.load(Ordering::Acquire), committed_before: committed() };
+    let mut guard = cut();
+    let under_way = u64::from(guard.phase() != Phase::Idle);
+    guard.get()?;
+    let requested = Requested {
+        ends_at: ENDED.load(Ordering::Acquire) + under_way + 1,
+        committed_before: committed() + under_way,
+    };
+    drop(guard);
     agent_slot().as_ref()?.request_checkpoint(false);
     Some(requested)
 }
@@ -186,6 +195,19 @@ pub fn request() -> Option<Requested> {
 /// How long the phases of the attempt took so far.
 pub fn phases() -> Vec<mana_image::Phase> {
     cut().get().map(|cut| cut.times.phases()).unwrap_or_default()
+}
+
+/// Tells or asks this rank's part of the cut something; `None` before `MPI_Init`. The agent hears of what changed.
+pub fn with_rank<T>(say: impl FnOnce(&mut Rank) -> T) -> Option<T> {
+    let (answer, changed) = {
+        let mut guard = cut();
+        let rank = &mut guard.get()?.rank;
+        (say(rank), rank.take_changed())
+    };
+    if changed {
+        wake_agent();
+    }
+    Some(answer)
 }
 
 /// Gives a communicator its clock.
@@ -243,7 +265,10 @@ pub fn enter_clock(a: &mut Args<'_>, clock: ClockId, comm: &CommSlot, start: Sta
 #[inline]
 pub fn safe_point(frame: &mut CrossFrame) {
     if pending() {
-        stop_here(|| capture_cross(frame));
+        // Not on the thread's own stack: the image holds it, and it must not change while it is written.
+        if is_stopping(cut().phase()) {
+            park::on_parking_stack(|| stop_here(|| capture_cross(frame)));
+        }
     }
 }
 
@@ -254,30 +279,45 @@ pub fn interrupted(interrupted: &Interrupted) {
 
 /// Parks the calling thread while all are to stop; returns at once in other phases.
 fn stop_here(capture: impl FnOnce() -> mana_split::Result<ThreadImage>) {
-    if !matches!(cut().phase(), Phase::Stop | Phase::Write) {
+    if !is_stopping(cut().phase()) {
         return;
     }
-    let image = match capture() {
-        Ok(image) => image,
+    match capture() {
+        Ok(image) => stay_parked(&image),
         // Upper code runs on top of this call: the thread goes on and parks when that has returned.
-        Err(mana_split::Error::InCallback { .. }) => return,
-        Err(error) => return fail(&format!("a thread cannot be described: {error}")),
-    };
-    let tid = rustix::thread::gettid().as_raw_nonzero().get();
-    if let Some(cut) = cut().get() {
-        cut.parked.insert(tid, image);
+        Err(mana_split::Error::InCallback { .. }) => {}
+        Err(error) => fail(&format!("a thread cannot be described: {error}")),
     }
-    wake_agent();
-    CHANGED.notify_all();
-    while matches!(cut().phase(), Phase::Stop | Phase::Write) {
+}
+
+fn is_stopping(phase: Phase) -> bool {
+    matches!(phase, Phase::Stop | Phase::Write)
+}
+
+/// Stays parked until the attempt is over, draining and writing if this thread leads.
+///
+/// Invariant: a thread is in `parked` only while it is in this loop. Being there and leaving are decided under the lock
+/// under which the phase changes, so a report never counts a thread that runs on.
+fn stay_parked(image: &ThreadImage) {
+    let tid = rustix::thread::gettid().as_raw_nonzero().get();
+    loop {
+        let newly = {
+            let mut guard = cut();
+            let Some(cut) = guard.get() else { return };
+            if !is_stopping(cut.rank.phase()) {
+                return;
+            }
+            cut.parked.insert(tid, image.clone()).is_none()
+        };
+        if newly {
+            wake_agent();
+            CHANGED.notify_all();
+        }
         if is_leader(tid) {
             lead();
         } else {
             sleep_while_stopped();
         }
-    }
-    if let Some(cut) = cut().get() {
-        cut.parked.remove(&tid);
     }
 }
 
@@ -301,7 +341,7 @@ fn init_thread_lives(init_thread_fs: u64) -> bool {
 /// Sleeps until the phase ends or another thread parks or goes.
 fn sleep_while_stopped() {
     let guard = cut();
-    if matches!(guard.phase(), Phase::Stop | Phase::Write) {
+    if is_stopping(guard.phase()) {
         drop(guard.wait());
     }
 }
@@ -425,6 +465,9 @@ impl RankPort for Port {
         let mut guard = cut();
         let Some(cut) = guard.get() else { return };
         cut.rank.on_broadcast(broadcast);
+        if broadcast.is_final() {
+            cut.parked.clear();
+        }
         match broadcast {
             Broadcast::Intent { .. } => {
                 cut.written = false;

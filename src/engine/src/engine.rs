@@ -20,13 +20,16 @@ use mana_record_replay::table::Table;
 use mana_table::constants as mpi;
 use serde::{Deserialize, Serialize};
 
+use crate::calls::Allocations;
 use crate::comms::Comms;
 use crate::error::MpiError;
 use crate::objects::Objects;
 use crate::p2p::Matched;
+use crate::predefined_attributes::Page;
 use crate::progress::Records;
 use crate::publish::CommSlot;
 use crate::request::{Kind, Progress, Request, RequestId};
+use crate::restarts::Restarts;
 use crate::settings::Settings;
 use crate::status::Completion;
 
@@ -68,6 +71,15 @@ pub struct State {
     pub unexpected: UnexpectedQueue,
     /// What interrupted calls had started.
     pub records: Records,
+    /// Where the values of the predefined attributes lie.
+    #[serde(default)]
+    pub attribute_page: Option<Page>,
+    /// Memory given out by `MPI_Alloc_mem`.
+    #[serde(default)]
+    pub memory: Allocations,
+    /// Restarts so far, and what the program does after one.
+    #[serde(default)]
+    pub restarts: Restarts,
 }
 
 impl Default for State {
@@ -83,6 +95,9 @@ impl Default for State {
             messages: Table::default(),
             unexpected: UnexpectedQueue::default(),
             records: Records::default(),
+            attribute_page: None,
+            memory: Allocations::default(),
+            restarts: Restarts::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use mana_table::{FUNCTIONS, FnId, Function, Policy, SLOT_COUNT};
 use crate::args::Args;
 use crate::error::{Call, MpiError};
 use crate::generated::dispatch::SERVERS;
-use crate::{cut, forward, leave, raise};
+use crate::{cut, forward, leave, raise, restarts};
 
 /// A function of the engine that serves calls.
 pub type Server = fn(&mut Args<'_>) -> Call;
@@ -54,6 +54,7 @@ unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
     }
     let Some(row) = ROWS[slot] else { return mana_table::constants::MPI_ERR_UNSUPPORTED_OPERATION as u64 };
     cut::safe_point(frame);
+    restarts::call_functions();
     let result = serve(frame, row) as u64;
     if cut::pending() {
         // From here on the call has happened: a restart returns its result.

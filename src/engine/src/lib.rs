@@ -16,6 +16,7 @@
 
 mod args;
 mod attributes;
+mod callback;
 mod calls;
 mod checkpoint;
 mod comms;
@@ -39,13 +40,16 @@ mod native_type;
 mod objects;
 mod ops;
 mod p2p;
+mod predefined_attributes;
 mod process;
 mod progress;
 mod publish;
 mod raise;
 mod rebuild;
+mod recipe;
 mod request;
 mod restart;
+mod restarts;
 pub mod settings;
 mod status;
 mod uses;

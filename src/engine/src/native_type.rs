@@ -1,9 +1,9 @@
 //! From a datatype's constructor to the native library's type.
 //!
 //! ```text
-//!   Constructor --recipe--> plain function, large function, arguments --build--> all fit int?  plain : large
-//!                                                                         |
-//!                            bounds as our layout has them  <--resized----+  if the library's own differ
+//!   Constructor --recipe()--> Recipe --call--> native type --with_bounds--> native type with our layout's bounds
+//!        |                      ^
+//!        +------in_bytes--------+   where a stride does not fit an int and the library has no large-count functions
 //! ```
 //!
 //! Libraries differ in how they pad (MPI-5.0 section 5.1.6 leaves it open), applications must not see that: a native
@@ -14,37 +14,12 @@ use mana_native::values::{DISTRIBUTION_ARGUMENTS, DISTRIBUTIONS, ORDERS, ValueSe
 use mana_record_replay::datatype::{Block, Constructor, DarrayDim, Layout, Order, SubarrayDim};
 use mana_record_replay::handle::DatatypeHandle;
 use mana_table::constants as mpi;
-use mana_table::{FnId, fns};
+use mana_table::fns;
 
+use crate::engine::state;
 use crate::error::MpiError;
+use crate::recipe::{Argument, Recipe};
 use crate::{native_call, publish};
-
-/// An argument of a constructor.
-enum Argument {
-    /// `int` in both forms.
-    Int(i32),
-    /// An array of `int` in both forms.
-    Ints(Vec<i32>),
-    /// `int`, in the large form `MPI_Count`.
-    Count(i64),
-    /// An array of those.
-    Counts(Vec<i64>),
-    /// `MPI_Aint`, in the large form `MPI_Count`: 64 bits in both.
-    Address(i64),
-    /// An array of those.
-    Addresses(Vec<i64>),
-    /// A native datatype.
-    Type(u64),
-    /// An array of native datatypes, as the library's ABI lays it out.
-    Types(Vec<u64>),
-}
-
-/// A constructor below: its plain and its large form, and their arguments.
-struct Recipe {
-    plain: FnId,
-    large: FnId,
-    arguments: Vec<Argument>,
-}
 
 /// Makes the native type of `constructor`, whose layout is `layout`. 0 for a parametrised Fortran type that the
 /// library lacks.
@@ -52,7 +27,12 @@ pub fn build(native: &Native, constructor: &Constructor, layout: &Layout) -> Res
     if constructor.is_f90() {
         return Ok(equivalent(layout));
     }
-    let below = call(native, &recipe(native, constructor)?)?;
+    let wanted = recipe(native, constructor)?;
+    let below = if wanted.is_callable(native) {
+        wanted.call(native)?
+    } else {
+        recipe(native, &in_bytes(constructor)?)?.call(native)?
+    };
     with_bounds(native, below, layout)
 }
 
@@ -60,6 +40,34 @@ pub fn build(native: &Native, constructor: &Constructor, layout: &Layout) -> Res
 fn equivalent(layout: &Layout) -> u64 {
     let basic = layout.basic_runs(1).next().map(|run| u64::from(run.basic.word()));
     basic.and_then(publish::datatype).map_or(0, publish::TypeSlot::native_uncommitted)
+}
+
+/// The same type with its strides and displacements in bytes: they are 64 bits wide in every library.
+fn in_bytes(constructor: &Constructor) -> Result<Constructor, MpiError> {
+    let bytes = |elements: i64, old: DatatypeHandle| {
+        let extent = state().objects.datatypes.layout_held(old).map(Layout::extent);
+        extent.and_then(|extent| extent.checked_mul(elements)).ok_or_else(|| {
+            MpiError::new(mpi::MPI_ERR_COUNT, format!("a displacement of {elements} elements exceeds 2^63 bytes"))
+        })
+    };
+    Ok(match constructor {
+        Constructor::Vector { count, block_length, stride, old } => Constructor::Hvector {
+            count: *count,
+            block_length: *block_length,
+            stride_bytes: bytes(*stride, *old)?,
+            old: *old,
+        },
+        Constructor::Indexed { blocks, old } => {
+            let block = |block: &Block| Ok(Block { displacement: bytes(block.displacement, *old)?, ..*block });
+            Constructor::Hindexed { blocks: blocks.iter().map(block).collect::<Result<_, MpiError>>()?, old: *old }
+        }
+        Constructor::IndexedBlock { block_length, displacements, old } => Constructor::HindexedBlock {
+            block_length: *block_length,
+            displacements_bytes: displacements.iter().map(|at| bytes(*at, *old)).collect::<Result<_, _>>()?,
+            old: *old,
+        },
+        other => other.clone(),
+    })
 }
 
 /// Gives a native type our bounds.
@@ -75,64 +83,6 @@ fn with_bounds(native: &Native, mut below: u64, layout: &Layout) -> Result<u64, 
     native_call::call(native, fns::MPI_TYPE_CREATE_RESIZED, &arguments)?;
     native_call::call(native, fns::MPI_TYPE_FREE, &[native_call::out(&mut below)])?;
     Ok(resized)
-}
-
-/// Calls the plain form if all counts fit it, else the large one.
-fn call(native: &Native, recipe: &Recipe) -> Result<u64, MpiError> {
-    let large = !recipe.arguments.iter().all(Argument::fits_int);
-    let function = if large { recipe.large } else { recipe.plain };
-    if large && !native.has(function) {
-        return Err(MpiError::new(
-            mpi::MPI_ERR_COUNT,
-            format!("a count does not fit an int, and the MPI library below has no {}", function.name()),
-        ));
-    }
-    let mut made = 0_u64;
-    let arrays: Vec<Vec<u64>> = recipe.arguments.iter().map(|argument| argument.array(large)).collect();
-    let mut words: Vec<u64> =
-        recipe.arguments.iter().zip(&arrays).map(|(argument, array)| argument.word(array)).collect();
-    words.push(native_call::out(&mut made));
-    native_call::call(native, function, &words)?;
-    Ok(made)
-}
-
-impl Argument {
-    /// Whether the plain form of the function can take it.
-    fn fits_int(&self) -> bool {
-        let fits = |value: &i64| i32::try_from(*value).is_ok();
-        match self {
-            Self::Count(value) => fits(value),
-            Self::Counts(values) => values.iter().all(fits),
-            _ => true,
-        }
-    }
-
-    /// The elements of an array argument as the function reads them; empty for a scalar.
-    fn array(&self, large: bool) -> Vec<u64> {
-        match self {
-            Self::Ints(values) => narrow(values.iter().copied()),
-            Self::Counts(values) if !large => narrow(values.iter().map(|value| *value as i32)),
-            Self::Counts(values) | Self::Addresses(values) => values.iter().map(|value| *value as u64).collect(),
-            Self::Types(handles) => handles.clone(),
-            Self::Int(_) | Self::Count(_) | Self::Address(_) | Self::Type(_) => Vec::new(),
-        }
-    }
-
-    /// The argument word; `array` is where the elements lie.
-    fn word(&self, array: &[u64]) -> u64 {
-        match self {
-            Self::Int(value) => mana_native::int(*value),
-            Self::Count(value) | Self::Address(value) => *value as u64,
-            Self::Type(handle) => *handle,
-            Self::Ints(_) | Self::Counts(_) | Self::Addresses(_) | Self::Types(_) => array.as_ptr() as u64,
-        }
-    }
-}
-
-/// An array of `int`, two in a word.
-fn narrow(values: impl Iterator<Item = i32>) -> Vec<u64> {
-    let halves: Vec<u64> = values.map(|value| u64::from(value as u32)).collect();
-    halves.chunks(2).map(|pair| pair[0] | pair.get(1).map_or(0, |second| second << 32)).collect()
 }
 
 /// The native type of a part.

@@ -164,7 +164,7 @@ fn make(native: &Native, handle: OpHandle, op: &UserOp) -> Result<(), MpiError> 
         (fns::MPI_OP_CREATE, TRAMPOLINES[number])
     };
     let mut below = 0_u64;
-    let arguments = [trampoline as u64, u64::from(op.commutes), native_call::out(&mut below)];
+    let arguments = [trampoline as usize as u64, u64::from(op.commutes), native_call::out(&mut below)];
     native_call::call(native, function, &arguments).inspect_err(|_| place.function.store(0, Ordering::Release))?;
     place.native.store(below, Ordering::Release);
     place.owner.store(u64::from(handle.word()), Ordering::Release);

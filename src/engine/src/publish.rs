@@ -123,10 +123,13 @@ impl Slot for TypeSlot {
     }
 }
 
+/// Slots that are made together, when the first of them is needed.
+type Chunk<S> = OnceLock<Box<[S]>>;
+
 /// Slots of one kind, by handle.
 struct Slots<S> {
-    predefined: OnceLock<Box<[S]>>,
-    chunks: [OnceLock<Box<[S]>>; CHUNKS],
+    predefined: Chunk<S>,
+    chunks: [Chunk<S>; CHUNKS],
 }
 
 impl<S: Slot> Slots<S> {
@@ -135,7 +138,7 @@ impl<S: Slot> Slots<S> {
     }
 
     /// The place of `handle`, and which slot there.
-    fn place(&self, handle: u64) -> Option<(&OnceLock<Box<[S]>>, usize, usize)> {
+    fn place(&self, handle: u64) -> Option<(&Chunk<S>, usize, usize)> {
         let value = usize::try_from(handle).ok()?;
         if value < PREDEFINED {
             return Some((&self.predefined, value, PREDEFINED));

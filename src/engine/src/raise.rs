@@ -6,18 +6,15 @@
 //!         -> its handler:  FATAL / ABORT: say what happened, end the job
 //!                          RETURN: the code          user function: called with our handle, then the code
 //! ```
-#![expect(unsafe_code, reason = "calls the application's error handler function")]
-// # Safety
-// Lower TLS live; no lock held while the application's function runs.
 
-use mana_split::crossing::call_upper;
+use mana_record_replay::address::UpperAddress;
 use mana_table::constants as mpi;
 use mana_table::{FnId, Kind, fns};
 
 use crate::args::Args;
 use crate::engine::{native, settings, state};
 use crate::error::MpiError;
-use crate::native_call;
+use crate::{callback, native_call};
 
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +48,9 @@ pub fn raise_on(comm: u64, function: FnId, error: &MpiError) -> i32 {
     match reaction {
         Reaction::Return => error.class,
         Reaction::Call(address) => {
-            let mut handle = comm;
-            let mut code = error.class;
-            // SAFETY: the address is an error handler that the application registered, of the prototype
-            // MPI_Comm_errhandler_function(MPI_Comm *, int *, ...); no lock is held here.
-            unsafe {
-                call_upper(address as usize, &[(&raw mut handle) as u64, (&raw mut code) as u64]);
-            }
+            let (mut handle, mut code) = (comm, error.class);
+            // The lock of the state is free again here: the function may call MPI.
+            callback::word(UpperAddress(address), &[(&raw mut handle) as u64, (&raw mut code) as u64]);
             error.class
         }
         Reaction::Fatal | Reaction::Abort => die(function, error, reaction, comm),
@@ -85,7 +78,8 @@ fn die(function: FnId, error: &MpiError, reaction: Reaction, comm: u64) -> ! {
         error.class,
         settings().directory.display(),
     );
-    abort(comm, error.class)
+    // MPI_ERRORS_ARE_FATAL ends all processes connected to this one (MPI-5.0 section 9.3): without spawning, the world.
+    abort(if reaction == Reaction::Fatal { mpi::MPI_COMM_WORLD } else { comm }, error.class)
 }
 
 /// `MPI_Abort`: ends the processes of `comm` as far as the library below can.

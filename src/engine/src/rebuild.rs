@@ -49,7 +49,7 @@ fn communicators(native: &Native) -> Result<(), MpiError> {
 fn make(native: &Native, comm: &Communicator) -> Result<u64, MpiError> {
     let local = create_group(native, &comm.local)?;
     match &comm.remote {
-        None => add_topology(native, local, comm),
+        None => add_topology(native, local, &comm.topology),
         Some(remote) => connect_sides(native, local, &comm.local, remote),
     }
 }
@@ -78,9 +78,9 @@ fn connect_sides(native: &Native, mut local: u64, mine: &Group, other: &Group) -
 }
 
 /// Gives a native communicator its topology, for neighbourhood collectives; ranks stay as they are.
-pub fn add_topology(native: &Native, mut base: u64, comm: &Communicator) -> Result<u64, MpiError> {
+pub fn add_topology(native: &Native, mut base: u64, topology: &Topology) -> Result<u64, MpiError> {
     let mut with = 0_u64;
-    match &comm.topology {
+    match topology {
         Topology::None => return Ok(base),
         Topology::Cart(cart) => {
             let periods: Vec<i32> = cart.periods().iter().map(|period| i32::from(*period)).collect();

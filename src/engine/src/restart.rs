@@ -19,7 +19,7 @@ use mana_split::{import_state, restore, signals};
 use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
 use crate::error::EngineError;
-use crate::{init, local, process, rebuild};
+use crate::{init, local, process, rebuild, restarts};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
 pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
@@ -44,6 +44,7 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     import_state(&metadata.split)?;
     signals::import(&metadata.signals)?;
     restore_state(metadata.state);
+    restarts::count_one();
     init::join_world(world)?;
     rebuild::rebuild()?;
     init::start_agent(world)?;

@@ -107,6 +107,14 @@ impl<K: Kind, T> SharedTable<K, T> {
         self.table.get_mut(handle).map(|shared| &mut shared.object)
     }
 
+    /// How many references the application holds; 0 for an object that is gone.
+    #[must_use]
+    pub fn user_references(&self, handle: Handle<K>) -> u32 {
+        self.table
+            .get(handle)
+            .map_or(0, |shared| shared.user_references)
+    }
+
     /// Hands the application one more reference to an object that is alive, freed or not.
     ///
     /// # Errors

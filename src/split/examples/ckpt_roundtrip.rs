@@ -152,6 +152,9 @@ fn wait_parked(image: ThreadImage) {
 /// Slot 0: a call that a checkpoint finds waiting and a restart makes again. Returns the sum of its eight arguments, in
 /// the restarted process only.
 unsafe extern "C" fn wait_for_restart(frame: &mut CrossFrame) -> u64 {
+    if !RESTARTED.load(Ordering::Relaxed) {
+        eprintln!("waiting");
+    }
     while !RESTARTED.load(Ordering::Relaxed) {
         take_part(frame);
     }
@@ -163,6 +166,7 @@ unsafe extern "C" fn complete_and_wait(frame: &mut CrossFrame) -> u64 {
     let result = frame.arg(0) + 1;
     frame.complete(result);
     let before = SAVED.load(Ordering::Relaxed);
+    eprintln!("waiting");
     while SAVED.load(Ordering::Relaxed) == before {
         take_part(frame);
     }

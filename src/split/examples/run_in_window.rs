@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use mana_split::gate::Gate;
 use mana_split::loader::{self, Program};
-use mana_split::{hooks, thread};
+use mana_split::{hooks, lender, thread};
 
 fn main() -> ExitCode {
     match run(std::env::args_os().skip(1).collect()) {
@@ -23,19 +23,29 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Vec<OsString>) -> Result<std::convert::Infallible, Box<dyn Error>> {
-    let name = args.first().ok_or("usage: run_in_window PROGRAM [ARGUMENT...]")?;
+    let name = args
+        .first()
+        .ok_or("usage: run_in_window PROGRAM [ARGUMENT...]")?;
     let search_path = std::env::var_os("PATH").unwrap_or_default();
-    let path = loader::find_in_path(name, &search_path).ok_or_else(|| format!("{}: command not found", name.display()))?;
-    let env = std::env::vars_os().filter(|(name, _)| name.as_bytes() != BASELINE).map(|(mut name, value)| {
-        name.push("=");
-        name.push(value);
-        name
-    });
-    let program = Program { path, env: env.collect(), args };
+    let path = loader::find_in_path(name, &search_path)
+        .ok_or_else(|| format!("{}: command not found", name.display()))?;
+    let env = std::env::vars_os()
+        .filter(|(name, _)| name.as_bytes() != BASELINE)
+        .map(|(mut name, value)| {
+            name.push("=");
+            name.push(value);
+            name
+        });
+    let program = Program {
+        path,
+        env: env.collect(),
+        args,
+    };
 
     let mut gate = Gate::install(0, 0)?;
     hooks::install(&mut gate)?;
     gate.seal()?;
+    lender::start()?;
     let loaded = loader::load(&program)?;
     // Now rather than in `start`: its memory is this half's, so it belongs to the baseline.
     thread::register_main();

@@ -12,10 +12,17 @@ use std::time::Instant;
 
 fn main() {
     let here = main as *const () as usize;
-    let place = if mana_split::window::contains(here) { "in the window" } else { "as it is" };
+    let place = if mana_split::window::contains(here) {
+        "in the window"
+    } else {
+        "as it is"
+    };
     println!("{place}:");
     measure("clock_gettime", 1_000_000, || {
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         // SAFETY: writes one timespec.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
         black_box(now.tv_nsec);
@@ -26,14 +33,19 @@ fn main() {
     });
     measure("sigprocmask", 300_000, || {
         // SAFETY: changes nothing and asks for nothing.
-        black_box(unsafe { libc::sigprocmask(libc::SIG_BLOCK, std::ptr::null(), std::ptr::null_mut()) });
+        black_box(unsafe {
+            libc::sigprocmask(libc::SIG_BLOCK, std::ptr::null(), std::ptr::null_mut())
+        });
     });
     measure("syscall(SYS_gettid)", 300_000, || {
         // SAFETY: takes nothing.
         black_box(unsafe { libc::syscall(libc::SYS_gettid) });
     });
     measure("mmap + munmap of 64 KiB", 50_000, || {
-        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let (protection, flags) = (
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        );
         // SAFETY: maps and unmaps memory nobody else knows of.
         unsafe {
             let address = libc::mmap(std::ptr::null_mut(), 1 << 16, protection, flags, -1, 0);

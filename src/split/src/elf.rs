@@ -59,13 +59,25 @@ pub(crate) struct Image {
 impl Image {
     /// Reads the headers of `file`.
     pub(crate) fn read(path: &Path, file: &File) -> Result<Self> {
-        Reader { path, data: &ReadCache::new(file) }.image()
+        Reader {
+            path,
+            data: &ReadCache::new(file),
+        }
+        .image()
     }
 
     /// The page-aligned range that all segments together cover, before relocation.
     pub(crate) fn span(&self) -> Range<usize> {
-        let first = self.segments.first().map_or(0, |s| s.vaddr & !(PAGE_BYTES - 1));
-        let end = self.segments.iter().map(|s| s.vaddr + s.mem_bytes).max().unwrap_or(first);
+        let first = self
+            .segments
+            .first()
+            .map_or(0, |s| s.vaddr & !(PAGE_BYTES - 1));
+        let end = self
+            .segments
+            .iter()
+            .map(|s| s.vaddr + s.mem_bytes)
+            .max()
+            .unwrap_or(first);
         first..page_up(end)
     }
 }
@@ -80,7 +92,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn bad(&self, why: impl Into<String>) -> Error {
-        Error::NotAProgram { path: self.path.to_owned(), why: why.into() }
+        Error::NotAProgram {
+            path: self.path.to_owned(),
+            why: why.into(),
+        }
     }
 
     fn image(&self) -> Result<Image> {
@@ -94,17 +109,28 @@ impl Reader<'_> {
         }
         let kind = header.e_type(endian);
         if kind != elf::ET_EXEC && kind != elf::ET_DYN {
-            return Err(self.bad(format!("its ELF type is {kind}, neither an executable nor a shared object")));
+            return Err(self.bad(format!(
+                "its ELF type is {kind}, neither an executable nor a shared object"
+            )));
         }
         let headers = header
             .program_headers(endian, self.data)
             .map_err(|e| self.bad(format!("its program headers cannot be read ({e})")))?;
-        self.assemble(kind == elf::ET_EXEC, header.e_entry(endian), header.e_phoff(endian), headers, endian)
+        self.assemble(
+            kind == elf::ET_EXEC,
+            header.e_entry(endian),
+            header.e_phoff(endian),
+            headers,
+            endian,
+        )
     }
 
     fn check_ident(&self) -> Result<()> {
         use object::read::ReadRef;
-        let ident = self.data.read_bytes_at(0, 16).map_err(|()| self.bad("it is shorter than an ELF header"))?;
+        let ident = self
+            .data
+            .read_bytes_at(0, 16)
+            .map_err(|()| self.bad("it is shorter than an ELF header"))?;
         if ident[..4] != elf::ELFMAG {
             return Err(self.bad("it begins neither with an ELF header nor with #!"));
         }
@@ -118,7 +144,11 @@ impl Reader<'_> {
     }
 
     fn wrong_machine(&self, found: &str) -> Error {
-        Error::WrongMachine { path: self.path.to_owned(), found: found.into(), wanted: MACHINE_NAME }
+        Error::WrongMachine {
+            path: self.path.to_owned(),
+            found: found.into(),
+            wanted: MACHINE_NAME,
+        }
     }
 
     fn assemble(
@@ -146,7 +176,9 @@ impl Reader<'_> {
                     image.segments.push(self.segment(header, endian)?);
                 }
                 elf::PT_INTERP => image.interpreter = Some(self.interpreter(header, endian)?),
-                elf::PT_GNU_STACK => image.executable_stack = header.p_flags(endian) & elf::PF_X != 0,
+                elf::PT_GNU_STACK => {
+                    image.executable_stack = header.p_flags(endian) & elf::PF_X != 0
+                }
                 _ => {}
             }
         }
@@ -155,15 +187,25 @@ impl Reader<'_> {
             return Err(self.bad("it has nothing to load (no PT_LOAD)"));
         }
         if !image.align.is_power_of_two() {
-            return Err(self.bad(format!("a segment asks for an alignment of {} bytes", image.align)));
+            return Err(self.bad(format!(
+                "a segment asks for an alignment of {} bytes",
+                image.align
+            )));
         }
         // Like the kernel: the segment that holds the headers' place in the file gives their address.
-        let holder = image.segments.iter().find(|s| (s.offset..s.offset + s.file_bytes as u64).contains(&phoff));
+        let holder = image
+            .segments
+            .iter()
+            .find(|s| (s.offset..s.offset + s.file_bytes as u64).contains(&phoff));
         image.phdr = holder.map_or(0, |s| s.vaddr + (phoff - s.offset) as usize);
         Ok(image)
     }
 
-    fn segment(&self, header: &elf::ProgramHeader64<Endianness>, endian: Endianness) -> Result<Segment> {
+    fn segment(
+        &self,
+        header: &elf::ProgramHeader64<Endianness>,
+        endian: Endianness,
+    ) -> Result<Segment> {
         let segment = Segment {
             vaddr: self.address("segment address", header.p_vaddr(endian))?,
             file_bytes: self.address("segment size", header.p_filesz(endian))?,
@@ -172,19 +214,34 @@ impl Reader<'_> {
             prot: protection(header.p_flags(endian)),
         };
         let page_mask = PAGE_BYTES - 1;
-        if segment.file_bytes > segment.mem_bytes || (segment.vaddr ^ segment.offset as usize) & page_mask != 0 {
-            return Err(self.bad(format!("its segment at {:#x} contradicts itself", segment.vaddr)));
+        if segment.file_bytes > segment.mem_bytes
+            || (segment.vaddr ^ segment.offset as usize) & page_mask != 0
+        {
+            return Err(self.bad(format!(
+                "its segment at {:#x} contradicts itself",
+                segment.vaddr
+            )));
         }
         Ok(segment)
     }
 
     fn address(&self, what: &str, value: u64) -> Result<usize> {
-        if value < ADDRESS_LIMIT { Ok(value as usize) } else { Err(self.bad(format!("its {what} is {value:#x}"))) }
+        if value < ADDRESS_LIMIT {
+            Ok(value as usize)
+        } else {
+            Err(self.bad(format!("its {what} is {value:#x}")))
+        }
     }
 
-    fn interpreter(&self, header: &elf::ProgramHeader64<Endianness>, endian: Endianness) -> Result<PathBuf> {
+    fn interpreter(
+        &self,
+        header: &elf::ProgramHeader64<Endianness>,
+        endian: Endianness,
+    ) -> Result<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
-        let name = header.data(endian, self.data).map_err(|()| self.bad("its PT_INTERP lies outside the file"))?;
+        let name = header
+            .data(endian, self.data)
+            .map_err(|()| self.bad("its PT_INTERP lies outside the file"))?;
         let name = name.strip_suffix(b"\0").unwrap_or(name);
         if name.is_empty() || name.contains(&0) {
             return Err(self.bad("its PT_INTERP is not a path"));
@@ -194,8 +251,15 @@ impl Reader<'_> {
 }
 
 fn protection(flags: u32) -> i32 {
-    let pairs = [(elf::PF_R, libc::PROT_READ), (elf::PF_W, libc::PROT_WRITE), (elf::PF_X, libc::PROT_EXEC)];
-    pairs.iter().filter(|(flag, _)| flags & flag != 0).fold(0, |prot, (_, bit)| prot | bit)
+    let pairs = [
+        (elf::PF_R, libc::PROT_READ),
+        (elf::PF_W, libc::PROT_WRITE),
+        (elf::PF_X, libc::PROT_EXEC),
+    ];
+    pairs
+        .iter()
+        .filter(|(flag, _)| flags & flag != 0)
+        .fold(0, |prot, (_, bit)| prot | bit)
 }
 
 #[cfg(test)]
@@ -207,10 +271,18 @@ mod tests {
         let path = std::env::current_exe().unwrap();
         let image = Image::read(&path, &File::open(&path).unwrap()).unwrap();
         assert!(!image.fixed && image.interpreter.is_some() && !image.executable_stack);
-        assert_eq!(image.phdr as u64, PHENT_BYTES + 8, "program headers follow the ELF header");
+        assert_eq!(
+            image.phdr as u64,
+            PHENT_BYTES + 8,
+            "program headers follow the ELF header"
+        );
         let span = image.span();
         assert!(span.contains(&image.entry) && span.end.is_multiple_of(PAGE_BYTES));
-        let text = image.segments.iter().find(|s| s.prot & libc::PROT_EXEC != 0).unwrap();
+        let text = image
+            .segments
+            .iter()
+            .find(|s| s.prot & libc::PROT_EXEC != 0)
+            .unwrap();
         assert!((text.vaddr..text.vaddr + text.mem_bytes).contains(&image.entry));
     }
 
@@ -221,7 +293,9 @@ mod tests {
         let check = |bytes: &[u8]| {
             let mut file = tempfile::tempfile().unwrap();
             std::io::Write::write_all(&mut file, bytes).unwrap();
-            Image::read(Path::new("prog"), &file).unwrap_err().to_string()
+            Image::read(Path::new("prog"), &file)
+                .unwrap_err()
+                .to_string()
         };
         let with = |at: usize, value: u8| {
             let mut bytes = header.clone();
@@ -229,7 +303,9 @@ mod tests {
             bytes
         };
         assert!(check(b"").contains("shorter than"));
-        assert!(check(b"hello, this is a text file").contains("neither with an ELF header nor with #!"));
+        assert!(
+            check(b"hello, this is a text file").contains("neither with an ELF header nor with #!")
+        );
         assert!(check(&with(4, 1)).contains("32-bit"));
         assert!(check(&with(5, 2)).contains("big-endian"));
         assert!(check(&with(18, 183)).contains("ELF machine 183"));

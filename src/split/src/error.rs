@@ -124,7 +124,9 @@ pub enum Error {
     #[error("this thread is not one of the application's")]
     NotAnUpperThread,
     /// The calling thread runs the application's code on top of the lower half's.
-    #[error("thread {tid} is in a callback from the lower half, which cannot be saved; it can when the callback returns")]
+    #[error(
+        "thread {tid} is in a callback from the lower half, which cannot be saved; it can when the callback returns"
+    )]
     InCallback {
         /// The kernel's number of the thread.
         tid: i32,
@@ -143,12 +145,18 @@ impl Error {
     /// [`Error::Os`] with errno as the last libc call of this thread left it.
     #[must_use]
     pub fn os(what: &str) -> Self {
-        Self::Os { what: what.into(), source: io::Error::last_os_error() }
+        Self::Os {
+            what: what.into(),
+            source: io::Error::last_os_error(),
+        }
     }
 
     /// [`Error::Os`] from the negative number that a raw system call returned.
     #[must_use]
     pub(crate) fn raw(what: &str, errno: crate::sys::Errno) -> Self {
-        Self::Os { what: what.into(), source: errno.into() }
+        Self::Os {
+            what: what.into(),
+            source: errno.into(),
+        }
     }
 }

@@ -7,11 +7,11 @@
 //! ```
 //!
 //! Where to look:
-//! - loading: [`loader`] maps the program ([`elf`], [`stack`]) into the [`window`]; [`steer`] rewrites its system calls
+//! - loading: [`loader`] maps the program (`elf`, `stack`) into the [`window`]; `steer` rewrites its system calls
 //!   so that [`hooks`] keep it there ([`seccomp`] where that cannot be done); [`vdso`] gives it the clock.
 //! - crossing: [`gate`] → [`crossing`] with a [`frame`] per call; [`thread`] and [`lender`] give each thread a TLS in the
 //!   lower half; [`signals`] cross too.
-//! - checkpoints: [`park`] stops threads, [`thread_image`] and [`maps`] say what to save, [`restore`] and [`state`] put
+//! - checkpoints: [`park`] stops threads, [`thread_image`] and [`maps`] say what to save, [`restore`] and `state` put
 //!   it back.
 //!
 //! Nothing here knows MPI.

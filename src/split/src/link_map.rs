@@ -16,7 +16,11 @@ pub(crate) fn library_paths() -> Vec<PathBuf> {
     paths
 }
 
-unsafe extern "C" fn collect(info: *mut libc::dl_phdr_info, _size: usize, paths: *mut c_void) -> c_int {
+unsafe extern "C" fn collect(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    paths: *mut c_void,
+) -> c_int {
     // SAFETY: `library_paths` passes a vector that nobody else uses during the call.
     let paths = unsafe { &mut *paths.cast::<Vec<PathBuf>>() };
     // SAFETY: the loader passes a valid structure with a NUL-terminated name.

@@ -59,6 +59,26 @@ impl Region {
         self.start..self.start + self.len_bytes
     }
 
+    /// The part before the end of the file; beyond it an access ends in SIGBUS. All of it if the file cannot be asked any
+    /// more, and nothing if no byte is left.
+    fn range_in_file(&self) -> Option<Range<usize>> {
+        use std::os::unix::fs::MetadataExt;
+        let mut range = self.range();
+        if let Backing::File {
+            path,
+            offset,
+            id,
+            deleted: false,
+        } = &self.backing
+            && let Ok(metadata) = path.metadata()
+            && (metadata.dev(), metadata.ino()) == *id
+        {
+            let left = window::page_up(metadata.len().saturating_sub(*offset) as usize);
+            range.end = range.end.min(range.start + left);
+        }
+        (!range.is_empty()).then_some(range)
+    }
+
     /// Anonymous and private: a page that was never touched reads as zero.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
@@ -81,8 +101,12 @@ impl Region {
 /// [`Error::Os`] when /proc/self/maps cannot be read or has another format than proc(5) says.
 pub fn all_regions() -> Result<Vec<Region>> {
     let text = fs::read("/proc/self/maps").map_err(|e| failed("reading /proc/self/maps", e))?;
-    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    lines.map(|line| parse(line).ok_or_else(|| bad_line(line))).collect()
+    let lines = text
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty());
+    lines
+        .map(|line| parse(line).ok_or_else(|| bad_line(line)))
+        .collect()
 }
 
 /// The upper half's regions, ascending: what an image consists of.
@@ -102,8 +126,9 @@ pub fn upper_regions() -> Result<Vec<Region>> {
 /// # Errors
 /// As [`all_regions`].
 pub fn stray_mappings() -> Result<Vec<Region>> {
-    let (upper, mut rest): (Vec<_>, Vec<_>) =
-        all_regions()?.into_iter().partition(|region| window::is_upper(region.start));
+    let (upper, mut rest): (Vec<_>, Vec<_>) = all_regions()?
+        .into_iter()
+        .partition(|region| window::is_upper(region.start));
     let upper_files: HashSet<_> = upper.iter().filter_map(file_id).collect();
     let own_files = lower_libraries();
     rest.retain(|region| match file_id(region) {
@@ -116,7 +141,9 @@ pub fn stray_mappings() -> Result<Vec<Region>> {
 
 fn file_id(region: &Region) -> Option<(u64, u64)> {
     match &region.backing {
-        Backing::File { path, id, .. } if path.is_absolute() && !path.starts_with("/dev") => Some(*id),
+        Backing::File { path, id, .. } if path.is_absolute() && !path.starts_with("/dev") => {
+            Some(*id)
+        }
         _ => None,
     }
 }
@@ -126,16 +153,26 @@ fn lower_libraries() -> HashSet<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     let mut paths = crate::link_map::library_paths();
     paths.push(PathBuf::from("/proc/self/exe"));
-    paths.iter().filter_map(|path| path.metadata().ok()).map(|m| (m.dev(), m.ino())).collect()
+    paths
+        .iter()
+        .filter_map(|path| path.metadata().ok())
+        .map(|m| (m.dev(), m.ino()))
+        .collect()
 }
 
 fn failed(what: &str, source: io::Error) -> Error {
-    Error::Os { what: what.into(), source }
+    Error::Os {
+        what: what.into(),
+        source,
+    }
 }
 
 fn bad_line(line: &[u8]) -> Error {
     let text = String::from_utf8_lossy(line).into_owned();
-    failed("parsing /proc/self/maps", io::Error::new(io::ErrorKind::InvalidData, text))
+    failed(
+        "parsing /proc/self/maps",
+        io::Error::new(io::ErrorKind::InvalidData, text),
+    )
 }
 
 /// `start-end perms offset major:minor inode   name` (proc_pid_maps(5)).
@@ -148,23 +185,44 @@ fn parse(line: &[u8]) -> Option<Region> {
     let perms = field()?.as_bytes();
     let offset = u64::from_str_radix(field()?, 16).ok()?;
     let (major, minor) = field()?.split_once(':')?;
-    let (major, minor) = (u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?);
+    let (major, minor) = (
+        u32::from_str_radix(major, 16).ok()?,
+        u32::from_str_radix(minor, 16).ok()?,
+    );
     let inode: u64 = field()?.parse().ok()?;
     let name = fields.next().unwrap_or_default().trim_ascii_start();
-    let bits = [(b'r', libc::PROT_READ), (b'w', libc::PROT_WRITE), (b'x', libc::PROT_EXEC)];
-    let prot = bits.iter().filter(|(letter, _)| perms.contains(letter)).fold(0, |prot, (_, bit)| prot | bit);
+    let bits = [
+        (b'r', libc::PROT_READ),
+        (b'w', libc::PROT_WRITE),
+        (b'x', libc::PROT_EXEC),
+    ];
+    let prot = bits
+        .iter()
+        .filter(|(letter, _)| perms.contains(letter))
+        .fold(0, |prot, (_, bit)| prot | bit);
     let backing = if inode == 0 {
         Backing::Anonymous((!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned()))
     } else {
         file(name, offset, (libc::makedev(major, minor), inode))
     };
-    Some(Region { start, len_bytes: end.checked_sub(start)?, prot, shared: perms.get(3) == Some(&b's'), backing })
+    Some(Region {
+        start,
+        len_bytes: end.checked_sub(start)?,
+        prot,
+        shared: perms.get(3) == Some(&b's'),
+        backing,
+    })
 }
 
 fn file(name: &[u8], offset: u64, id: (u64, u64)) -> Backing {
     let live = name.strip_suffix(b" (deleted)");
     let path = PathBuf::from(std::ffi::OsString::from_vec(unescape(live.unwrap_or(name))));
-    Backing::File { path, offset, id, deleted: live.is_some() }
+    Backing::File {
+        path,
+        offset,
+        id,
+        deleted: live.is_some(),
+    }
 }
 
 /// A newline in a path is shown as `\012`.
@@ -195,18 +253,20 @@ impl PageMap {
     /// # Errors
     /// [`Error::Os`] when it cannot be opened.
     pub fn open() -> Result<Self> {
-        File::open("/proc/self/pagemap").map(Self).map_err(|e| failed("opening /proc/self/pagemap", e))
+        File::open("/proc/self/pagemap")
+            .map(Self)
+            .map_err(|e| failed("opening /proc/self/pagemap", e))
     }
 
     /// The ranges of `region` whose contents have to be saved, ascending, whole pages. For private anonymous memory those
-    /// are the pages that were ever touched; the rest is zero. Of anything else all pages count: what is not in memory
-    /// is in the file.
+    /// are the pages that were ever touched; the rest is zero. Of anything else all pages count, up to the end of the
+    /// file: what is not in memory is there. Pages of a region without PROT_READ are to be read through /proc/self/mem.
     ///
     /// # Errors
     /// [`Error::Os`] when the pagemap cannot be read.
     pub fn resident(&self, region: &Region) -> Result<Vec<Range<usize>>> {
         if !region.is_anonymous() || region.shared {
-            return Ok(vec![region.range()]);
+            return Ok(region.range_in_file().into_iter().collect());
         }
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let mut entries = vec![0; BATCH * size_of::<u64>()];
@@ -215,9 +275,14 @@ impl PageMap {
             let pages = ((region.range().end - at) / PAGE_BYTES).min(BATCH);
             let bytes = &mut entries[..pages * size_of::<u64>()];
             let offset = (at / PAGE_BYTES * size_of::<u64>()) as u64;
-            self.0.read_exact_at(bytes, offset).map_err(|e| failed("reading /proc/self/pagemap", e))?;
+            self.0
+                .read_exact_at(bytes, offset)
+                .map_err(|e| failed("reading /proc/self/pagemap", e))?;
             for entry in bytes.chunks_exact(size_of::<u64>()) {
-                let word = entry.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+                let word = entry
+                    .iter()
+                    .rev()
+                    .fold(0, |word, &byte| word << 8 | u64::from(byte));
                 if word & PRESENT_OR_SWAPPED != 0 {
                     push_page(&mut ranges, at);
                 }
@@ -242,7 +307,9 @@ mod tests {
 
     #[test]
     fn parses_files_names_and_odd_characters() {
-        let region = parse(b"200000001000-200000003000 r-xp 00002000 08:10 77    /lib/a b\\012c (deleted)").unwrap();
+        let region =
+            parse(b"200000001000-200000003000 r-xp 00002000 08:10 77    /lib/a b\\012c (deleted)")
+                .unwrap();
         assert_eq!(region.range(), 0x2000_0000_1000..0x2000_0000_3000);
         assert_eq!(region.prot, libc::PROT_READ | libc::PROT_EXEC);
         assert!(!region.shared && !region.is_anonymous());
@@ -257,14 +324,47 @@ mod tests {
         let stack = parse(b"7ffc000000-7ffc001000 rw-p 00000000 00:00 0      [stack]").unwrap();
         assert_eq!(stack.backing, Backing::Anonymous(Some("[stack]".into())));
         let plain = parse(b"7ffc000000-7ffc001000 ---s 00000000 00:00 0 ").unwrap();
-        assert_eq!((plain.prot, plain.shared, plain.backing), (0, true, Backing::Anonymous(None)));
+        assert_eq!(
+            (plain.prot, plain.shared, plain.backing),
+            (0, true, Backing::Anonymous(None))
+        );
         assert_eq!(parse(b"nonsense"), None);
     }
 
     #[test]
     fn this_process_has_no_strays() {
-        assert!(all_regions().unwrap().iter().any(|r| r.name() == Path::new("[stack]")));
+        assert!(
+            all_regions()
+                .unwrap()
+                .iter()
+                .any(|r| r.name() == Path::new("[stack]"))
+        );
         assert_eq!(stray_mappings().unwrap(), []);
+    }
+
+    #[test]
+    fn pages_behind_the_end_of_a_file_are_not_saved() {
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&[1; PAGE_BYTES + 1]).unwrap();
+        let request = Request {
+            len: 4 * PAGE_BYTES,
+            prot: libc::PROT_READ,
+            flags: libc::MAP_PRIVATE,
+            fd: file.as_raw_fd(),
+            offset: 0,
+        };
+        let start = window::map(&request).unwrap();
+        let region = upper_regions()
+            .unwrap()
+            .into_iter()
+            .find(|r| r.start == start)
+            .unwrap();
+        assert_eq!(region.len_bytes, request.len);
+        let saved = PageMap::open().unwrap().resident(&region).unwrap();
+        let in_file = start..start + 2 * PAGE_BYTES;
+        assert_eq!(saved, std::slice::from_ref(&in_file));
     }
 
     #[test]
@@ -272,7 +372,8 @@ mod tests {
     fn untouched_pages_are_not_resident() {
         let pages = 3 * BATCH;
         let prot = libc::PROT_READ | libc::PROT_WRITE;
-        let start = window::map_aligned(&Request::anonymous(pages * PAGE_BYTES, prot), PAGE_BYTES).unwrap();
+        let start =
+            window::map_aligned(&Request::anonymous(pages * PAGE_BYTES, prot), PAGE_BYTES).unwrap();
         // SAFETY: mapped above.
         unsafe { libc::madvise(start as *mut _, pages * PAGE_BYTES, libc::MADV_NOHUGEPAGE) };
         let touched = [1, 2, BATCH - 1, BATCH, pages - 1];
@@ -280,10 +381,26 @@ mod tests {
             // SAFETY: inside the mapping, writable.
             unsafe { ((start + page * PAGE_BYTES) as *mut u8).write(1) };
         }
-        let region = upper_regions().unwrap().into_iter().find(|r| r.range().contains(&start)).unwrap();
-        let whole = Region { start, len_bytes: pages * PAGE_BYTES, ..region };
+        let region = upper_regions()
+            .unwrap()
+            .into_iter()
+            .find(|r| r.range().contains(&start))
+            .unwrap();
+        let whole = Region {
+            start,
+            len_bytes: pages * PAGE_BYTES,
+            ..region
+        };
         let resident = PageMap::open().unwrap().resident(&whole).unwrap();
-        let page_range = |first: usize, end: usize| start + first * PAGE_BYTES..start + end * PAGE_BYTES;
-        assert_eq!(resident, [page_range(1, 3), page_range(BATCH - 1, BATCH + 1), page_range(pages - 1, pages)]);
+        let page_range =
+            |first: usize, end: usize| start + first * PAGE_BYTES..start + end * PAGE_BYTES;
+        assert_eq!(
+            resident,
+            [
+                page_range(1, 3),
+                page_range(BATCH - 1, BATCH + 1),
+                page_range(pages - 1, pages)
+            ]
+        );
     }
 }

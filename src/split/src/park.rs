@@ -144,6 +144,26 @@ unsafe extern "C" fn run_interrupt_handler(interrupted: *mut libc::c_void) {
         .store(false, Ordering::Release);
 }
 
+/// Runs `body` on the calling thread's parking stack and comes back: for a thread that waits inside a call, so that its
+/// upper stack, which an image holds, does not change while it waits.
+///
+/// # Panics
+/// On a thread without upper half. Not to be nested, nor to be called from an interrupt handler, which runs there already.
+pub fn on_parking_stack(body: impl FnOnce()) {
+    unsafe extern "C" fn run<F: FnOnce()>(body: *mut libc::c_void) {
+        // SAFETY: `on_parking_stack` passes its own Option, which outlives the call.
+        if let Some(body) = unsafe { (*body.cast::<Option<F>>()).take() } {
+            body();
+        }
+    }
+    fn enter<F: FnOnce()>(body: &mut Option<F>, top: u64) {
+        // SAFETY: the stack is this thread's and not in use (see the function's contract); a panic ends the process.
+        unsafe { arch::call_on_stack(std::ptr::from_mut(body).cast(), run::<F>, top) };
+    }
+    let block = ThreadBlock::current().expect("only threads of the upper half park");
+    enter(&mut Some(body), block.park_stack_top);
+}
+
 /// A thread of the lower half that was created with signals open: it blocks them from here on and counts as what it is.
 fn stray(context: &mut libc::ucontext_t) {
     // The upper half's main thread, before its libc has set up a TLS and after it ends, is no stray: it has a block.

@@ -9,7 +9,10 @@
 //! The filter is inherited by children. Without CAP_SYS_ADMIN it needs "no new privileges", so that setuid programs
 //! executed by the application lose their s-bit: the price of such a program.
 
-#![expect(unsafe_code, reason = "installs a signal handler and a filter by system call")]
+#![expect(
+    unsafe_code,
+    reason = "installs a signal handler and a filter by system call"
+)]
 // # Safety
 // Armed by the loader or by the mmap hook, with any TLS or none: no allocation, no libc, no panic. The SIGSYS handler
 // runs on upper-half threads, on their stack, with the upper TLS.
@@ -46,7 +49,12 @@ pub(crate) fn arm() {
         let message = b"mana: the program makes system calls that only a seccomp filter can redirect, and the kernel \
             refuses the filter; checkpoints will fail if it maps memory that way\n";
         // SAFETY: a buffer of the stated length.
-        unsafe { sys::raw(libc::SYS_write, [2, message.as_ptr() as u64, message.len() as u64, 0, 0, 0]) };
+        unsafe {
+            sys::raw(
+                libc::SYS_write,
+                [2, message.as_ptr() as u64, message.len() as u64, 0, 0, 0],
+            )
+        };
     }
 }
 
@@ -63,8 +71,20 @@ fn install_handler() -> i64 {
     const SA_RESTORER: u64 = 0x0400_0000;
     let flags = (libc::SA_SIGINFO | libc::SA_NODEFER) as u64 | SA_RESTORER;
     let restorer = arch::sigsys_return as *const () as usize;
-    let action = KernelAction { handler: on_sigsys as *const () as usize, flags, restorer, mask: 0 };
-    let args = [libc::SIGSYS as u64, (&raw const action) as u64, 0, size_of::<u64>() as u64, 0, 0];
+    let action = KernelAction {
+        handler: on_sigsys as *const () as usize,
+        flags,
+        restorer,
+        mask: 0,
+    };
+    let args = [
+        libc::SIGSYS as u64,
+        (&raw const action) as u64,
+        0,
+        size_of::<u64>() as u64,
+        0,
+        0,
+    ];
     // SAFETY: a complete action whose handler and restorer live as long as the process.
     unsafe { sys::raw(libc::SYS_rt_sigaction, args) }
 }
@@ -75,7 +95,15 @@ extern "C" fn on_sigsys(_signal: i32, _info: *mut libc::siginfo_t, context: *mut
     let context = unsafe { &mut *context };
     let registers = &mut context.uc_mcontext.gregs;
     let arg = |register: i32| registers[register as usize] as u64;
-    let args = [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10, libc::REG_R8, libc::REG_R9].map(arg);
+    let args = [
+        libc::REG_RDI,
+        libc::REG_RSI,
+        libc::REG_RDX,
+        libc::REG_R10,
+        libc::REG_R8,
+        libc::REG_R9,
+    ]
+    .map(arg);
     // rax still is the number: a trapped call is not started.
     let mut call = SystemCall::new(registers[libc::REG_RAX as usize], args);
     let outcome = hooks::dispatch(&mut call);
@@ -90,7 +118,12 @@ extern "C" fn on_sigsys(_signal: i32, _info: *mut libc::siginfo_t, context: *mut
         // The mask in the frame is what the return from this handler brings back: the new one, then.
         let mask = (&raw mut context.uc_sigmask) as u64;
         // SAFETY: reads the mask; a kernel signal set is the first eight bytes of libc's.
-        unsafe { sys::raw(libc::SYS_rt_sigprocmask, [0, 0, mask, size_of::<u64>() as u64, 0, 0]) };
+        unsafe {
+            sys::raw(
+                libc::SYS_rt_sigprocmask,
+                [0, 0, mask, size_of::<u64>() as u64, 0, 0],
+            )
+        };
     }
 }
 
@@ -102,15 +135,30 @@ fn install_filter() -> i64 {
     const SECCOMP_SET_MODE_FILTER: u64 = 1;
     const SECCOMP_FILTER_FLAG_TSYNC: u64 = 1;
     let filter = filter(window::has_low_extra());
-    let program = libc::sock_fprog { len: PROGRAM_LEN as u16, filter: filter.as_ptr().cast_mut() };
-    let args = [SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, (&raw const program) as u64, 0, 0, 0];
+    let program = libc::sock_fprog {
+        len: PROGRAM_LEN as u16,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    let args = [
+        SECCOMP_SET_MODE_FILTER,
+        SECCOMP_FILTER_FLAG_TSYNC,
+        (&raw const program) as u64,
+        0,
+        0,
+        0,
+    ];
     // SAFETY: a filter program of the stated length; the kernel copies it.
     let result = unsafe { sys::raw(libc::SYS_seccomp, args) };
     if result != -i64::from(libc::EACCES) {
         return result;
     }
     // SAFETY: takes no pointers.
-    unsafe { sys::raw(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0, 0]) };
+    unsafe {
+        sys::raw(
+            libc::SYS_prctl,
+            [libc::PR_SET_NO_NEW_PRIVS as u64, 1, 0, 0, 0, 0],
+        )
+    };
     // SAFETY: as above.
     unsafe { sys::raw(libc::SYS_seccomp, args) }
 }
@@ -131,7 +179,12 @@ fn filter(low: bool) -> [libc::sock_filter; PROGRAM_LEN] {
     const AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
     const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
-    let step = |code: u32, k: u32, jt: usize, jf: usize| libc::sock_filter { code: code as u16, jt: jt as u8, jf: jf as u8, k };
+    let step = |code: u32, k: u32, jt: usize, jf: usize| libc::sock_filter {
+        code: code as u16,
+        jt: jt as u8,
+        jf: jf as u8,
+        k,
+    };
     let mut program = [step(RETURN, ALLOW, 0, 0); PROGRAM_LEN];
     let numbers = 3;
     let allow = numbers + VIRTUALISED.len();

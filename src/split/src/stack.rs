@@ -28,17 +28,31 @@ pub(crate) struct Contents<'a> {
 /// Builds the image for a stack that ends at address `top`; the image's first byte belongs at `top - image.len()`, which
 /// is the new stack pointer.
 pub(crate) fn build(contents: &Contents, top: usize) -> Vec<u8> {
-    let mut strings = Strings { top, bytes: Vec::new() };
+    let mut strings = Strings {
+        top,
+        bytes: Vec::new(),
+    };
     let execfn = strings.push(contents.execfn.to_bytes_with_nul());
-    let env: Vec<u64> = contents.env.iter().map(|s| strings.push(s.to_bytes_with_nul())).collect();
-    let args: Vec<u64> = contents.args.iter().map(|s| strings.push(s.to_bytes_with_nul())).collect();
+    let env: Vec<u64> = contents
+        .env
+        .iter()
+        .map(|s| strings.push(s.to_bytes_with_nul()))
+        .collect();
+    let args: Vec<u64> = contents
+        .args
+        .iter()
+        .map(|s| strings.push(s.to_bytes_with_nul()))
+        .collect();
     let random = strings.push(&contents.random);
 
     let mut auxv = contents.auxv.to_vec();
     auxv.push((libc::AT_RANDOM, random));
     auxv.push((libc::AT_EXECFN, execfn));
     if !contents.platform.is_empty() {
-        auxv.push((libc::AT_PLATFORM, strings.push(contents.platform.to_bytes_with_nul())));
+        auxv.push((
+            libc::AT_PLATFORM,
+            strings.push(contents.platform.to_bytes_with_nul()),
+        ));
     }
     auxv.push((libc::AT_NULL, 0));
 
@@ -90,7 +104,9 @@ mod tests {
     }
 
     fn stack_of(argc: usize) -> Stack {
-        let args: Vec<_> = (0..argc).map(|i| CString::new(format!("arg{i}")).unwrap()).collect();
+        let args: Vec<_> = (0..argc)
+            .map(|i| CString::new(format!("arg{i}")).unwrap())
+            .collect();
         let env = [c"A=1".to_owned(), c"B=".to_owned()];
         let contents = Contents {
             args: &args,
@@ -110,7 +126,10 @@ mod tests {
             assert_eq!((TOP - stack.0.len()) % 16, 0, "argc {argc}");
             assert_eq!(stack.word(0), argc as u64);
             for i in 0..argc {
-                assert_eq!(stack.string(stack.word(1 + i)).to_str().unwrap(), format!("arg{i}"));
+                assert_eq!(
+                    stack.string(stack.word(1 + i)).to_str().unwrap(),
+                    format!("arg{i}")
+                );
             }
             assert_eq!(stack.word(1 + argc), 0);
             assert_eq!(stack.string(stack.word(2 + argc)), c"A=1");

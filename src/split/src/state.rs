@@ -26,12 +26,17 @@ pub struct SplitState {
 /// # Errors
 /// [`Error::Restore`] when no program is loaded.
 pub fn export_state() -> Result<SplitState> {
-    let program = hooks::program().ok_or_else(|| Error::Restore { why: "no program is loaded".into() })?;
+    let program = hooks::program().ok_or_else(|| Error::Restore {
+        why: "no program is loaded".into(),
+    })?;
     let extra = window::extra_ranges();
     Ok(SplitState {
         program: program.to_owned(),
         next_address: window::next() as u64,
-        extra_ranges: extra.iter().map(|range| range.start as u64..range.end as u64).collect(),
+        extra_ranges: extra
+            .iter()
+            .map(|range| range.start as u64..range.end as u64)
+            .collect(),
         backstop: seccomp::is_armed(),
     })
 }
@@ -43,7 +48,9 @@ pub fn export_state() -> Result<SplitState> {
 /// [`Error::Restore`] when a program is loaded already or the ranges do not fit; [`Error::Processor`].
 pub fn import_state(state: &SplitState) -> Result<()> {
     if hooks::program().is_some() {
-        return Err(Error::Restore { why: "this process has a program already".into() });
+        return Err(Error::Restore {
+            why: "this process has a program already".into(),
+        });
     }
     steer::prepare();
     arch::prepare_syscall_hook()?;
@@ -51,7 +58,9 @@ pub fn import_state(state: &SplitState) -> Result<()> {
     window::set_next(state.next_address as usize);
     for range in &state.extra_ranges {
         let range = range.start as usize..range.end as usize;
-        window::add_extra(range).map_err(|_| Error::Restore { why: "too many ranges outside the window".into() })?;
+        window::add_extra(range).map_err(|_| Error::Restore {
+            why: "too many ranges outside the window".into(),
+        })?;
     }
     if state.backstop {
         seccomp::arm();

@@ -48,15 +48,33 @@ pub(crate) unsafe fn raw(nr: i64, args: [u64; 6]) -> i64 {
 pub(crate) unsafe fn call(nr: i64, args: [u64; 6]) -> SysResult {
     // SAFETY: passed on.
     let value = unsafe { raw(nr, args) };
-    if (-4095..0).contains(&value) { Err(Errno(-value as i32)) } else { Ok(value as usize) }
+    if (-4095..0).contains(&value) {
+        Err(Errno(-value as i32))
+    } else {
+        Ok(value as usize)
+    }
 }
 
 /// mmap(2).
 ///
 /// # Safety
 /// With MAP_FIXED the caller owns what is mapped there now.
-pub(crate) unsafe fn mmap(addr: usize, len: usize, prot: i32, flags: i32, fd: i32, offset: u64) -> SysResult {
-    let args = [addr as u64, len as u64, prot as u64, flags as u64, fd as i64 as u64, offset];
+pub(crate) unsafe fn mmap(
+    addr: usize,
+    len: usize,
+    prot: i32,
+    flags: i32,
+    fd: i32,
+    offset: u64,
+) -> SysResult {
+    let args = [
+        addr as u64,
+        len as u64,
+        prot as u64,
+        flags as u64,
+        fd as i64 as u64,
+        offset,
+    ];
     // SAFETY: the caller's promise.
     unsafe { call(libc::SYS_mmap, args) }
 }
@@ -76,7 +94,12 @@ pub(crate) unsafe fn munmap(addr: usize, len: usize) -> SysResult {
 /// Nothing relies on the protection that is taken away.
 pub(crate) unsafe fn mprotect(addr: usize, len: usize, prot: i32) -> SysResult {
     // SAFETY: the caller's promise.
-    unsafe { call(libc::SYS_mprotect, [addr as u64, len as u64, prot as u64, 0, 0, 0]) }
+    unsafe {
+        call(
+            libc::SYS_mprotect,
+            [addr as u64, len as u64, prot as u64, 0, 0, 0],
+        )
+    }
 }
 
 /// getpid(2).
@@ -101,7 +124,10 @@ pub(crate) fn thread_exists(tid: i32) -> bool {
 pub(crate) fn die(message: &str) -> ! {
     // SAFETY: reads `message`; the second call ends the process.
     unsafe {
-        raw(libc::SYS_write, [2, message.as_ptr() as u64, message.len() as u64, 0, 0, 0]);
+        raw(
+            libc::SYS_write,
+            [2, message.as_ptr() as u64, message.len() as u64, 0, 0, 0],
+        );
         raw(libc::SYS_exit_group, [127, 0, 0, 0, 0, 0]);
     }
     unreachable!("exit_group does not return")

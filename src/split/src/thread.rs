@@ -11,7 +11,8 @@
 //!
 //! clone(2) copies %gs, so a new thread starts with its creator's block; its FS differs from the block's `upper_fs`, and
 //! its first crossing takes the slow path here ([`adopt`]). libc gives the stack and TLS of a dead thread to the next
-//! one: then the block with that FS is the right one already. Blocks are never freed, those of dead threads are reused.
+//! one: then the block with that FS is the right one already. Blocks are never freed, those of dead threads are reused
+//! as they are: what the lower half keeps in thread-locals and in the engine's slot outlives the upper thread.
 //!
 //! Invariant: no two living threads use one block, because no two living threads have one FS.
 

@@ -7,7 +7,10 @@
 //! The kernel's own vdso has another address in every process, so an image must not point to it; without any vdso
 //! clock_gettime is a system call and some ten times slower. This image is saved and restored with the upper half.
 
-#![expect(unsafe_code, reason = "maps the image; looks the kernel's vdso functions up; makes the fallback's system calls")]
+#![expect(
+    unsafe_code,
+    reason = "maps the image; looks the kernel's vdso functions up; makes the fallback's system calls"
+)]
 // # Safety
 // Loading runs with the lower TLS. The fallback functions run with the upper TLS: no libc, allocation or panic.
 
@@ -15,8 +18,8 @@ use std::ffi::CStr;
 
 use crate::error::{Error, Result};
 use crate::gate::{GATE_ADDR, HOOKS_OFFSET, Hook};
-use crate::window::{self, PAGE_BYTES, Request};
 use crate::sys;
+use crate::window::{self, PAGE_BYTES, Request};
 
 /// A function of the vdso.
 struct Function {
@@ -29,13 +32,29 @@ struct Function {
 }
 
 fn functions() -> [Function; 5] {
-    let entry = |name, hook, fallback: *const ()| Function { name, hook, fallback: fallback.addr() };
+    let entry = |name, hook, fallback: *const ()| Function {
+        name,
+        hook,
+        fallback: fallback.addr(),
+    };
     [
-        entry(c"__vdso_clock_gettime", Hook::ClockGettime, clock_gettime as *const ()),
-        entry(c"__vdso_gettimeofday", Hook::Gettimeofday, gettimeofday as *const ()),
+        entry(
+            c"__vdso_clock_gettime",
+            Hook::ClockGettime,
+            clock_gettime as *const (),
+        ),
+        entry(
+            c"__vdso_gettimeofday",
+            Hook::Gettimeofday,
+            gettimeofday as *const (),
+        ),
         entry(c"__vdso_time", Hook::Time, time as *const ()),
         entry(c"__vdso_getcpu", Hook::Getcpu, getcpu as *const ()),
-        entry(c"__vdso_clock_getres", Hook::ClockGetres, clock_getres as *const ()),
+        entry(
+            c"__vdso_clock_getres",
+            Hook::ClockGetres,
+            clock_getres as *const (),
+        ),
     ]
 }
 
@@ -68,7 +87,12 @@ extern "C" fn clock_getres(clock: u64, timespec: u64) -> i64 {
 #[must_use]
 pub fn hooks() -> Vec<(Hook, usize)> {
     // SAFETY: RTLD_NOLOAD loads nothing; the vdso is in every process's list of libraries under this name.
-    let vdso = unsafe { libc::dlopen(c"linux-vdso.so.1".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+    let vdso = unsafe {
+        libc::dlopen(
+            c"linux-vdso.so.1".as_ptr(),
+            libc::RTLD_LAZY | libc::RTLD_NOLOAD,
+        )
+    };
     let lookup = |name: &CStr| {
         if vdso.is_null() {
             return 0;
@@ -90,9 +114,17 @@ pub(crate) fn map_image() -> Result<usize> {
         bytes: PAGE_BYTES,
         source: errno.into(),
     };
-    let page = window::map(&Request::anonymous(PAGE_BYTES, libc::PROT_READ | libc::PROT_WRITE)).map_err(no_room)?;
+    let page = window::map(&Request::anonymous(
+        PAGE_BYTES,
+        libc::PROT_READ | libc::PROT_WRITE,
+    ))
+    .map_err(no_room)?;
     let image = build();
-    assert!(image.len() <= PAGE_BYTES, "the vdso image has outgrown its page: {} bytes", image.len());
+    assert!(
+        image.len() <= PAGE_BYTES,
+        "the vdso image has outgrown its page: {} bytes",
+        image.len()
+    );
     // SAFETY: the image fits the page, which was mapped just now and is nobody else's.
     unsafe { std::ptr::copy_nonoverlapping(image.as_ptr(), page as *mut u8, image.len()) };
     // SAFETY: the page is ours; only reads and calls follow.
@@ -122,13 +154,34 @@ fn build() -> Vec<u8> {
 
     let mut out = Words::default();
     // ELF header: magic, 64-bit, little endian, version 1; ET_DYN, x86-64.
-    out.bytes(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0").u16(&[3, 62]).u32(&[1]).u64(&[0, EHDR_BYTES, 0]).u32(&[0]);
+    out.bytes(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0")
+        .u16(&[3, 62])
+        .u32(&[1])
+        .u64(&[0, EHDR_BYTES, 0])
+        .u32(&[0]);
     out.u16(&[EHDR_BYTES as u16, PHDR_BYTES as u16, 2, 0, 0, 0]);
     // PT_LOAD r-x of everything, PT_DYNAMIC r-- (not writable, so ld.so does not relocate it in place).
-    out.u32(&[1, 5]).u64(&[0, 0, 0, end, end, PAGE_BYTES as u64]);
-    out.u32(&[2, 4]).u64(&[dynamic, dynamic, dynamic, dynamic_bytes, dynamic_bytes, 8]);
+    out.u32(&[1, 5])
+        .u64(&[0, 0, 0, end, end, PAGE_BYTES as u64]);
+    out.u32(&[2, 4])
+        .u64(&[dynamic, dynamic, dynamic, dynamic_bytes, dynamic_bytes, 8]);
     // DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SYMENT, DT_SONAME, DT_NULL.
-    out.u64(&[4, hash, 5, strings, 6, symbols, 10, table.len() as u64, 11, SYM_BYTES, 14, soname, 0, 0]);
+    out.u64(&[
+        4,
+        hash,
+        5,
+        strings,
+        6,
+        symbols,
+        10,
+        table.len() as u64,
+        11,
+        SYM_BYTES,
+        14,
+        soname,
+        0,
+        0,
+    ]);
     // One bucket whose chain holds all symbols: 1, 2, …, 0 ends it.
     out.u32(&[1, count as u32, 1, 0]);
     (2..=count).for_each(|next| _ = out.u32(&[(next % count) as u32]));
@@ -136,11 +189,15 @@ fn build() -> Vec<u8> {
     for (index, name) in names.iter().enumerate() {
         // Global function, defined (any section number will do).
         let value = jumps + (index * JUMP_BYTES) as u64;
-        out.u32(&[*name]).bytes(&[0x12, 0]).u16(&[1]).u64(&[value, JUMP_BYTES as u64]);
+        out.u32(&[*name])
+            .bytes(&[0x12, 0])
+            .u16(&[1])
+            .u64(&[value, JUMP_BYTES as u64]);
     }
     out.bytes(&table);
     for (index, function) in functions.iter().enumerate() {
-        out.pad_to(jumps + (index * JUMP_BYTES) as u64).bytes(&jump_through(function.hook));
+        out.pad_to(jumps + (index * JUMP_BYTES) as u64)
+            .bytes(&jump_through(function.hook));
     }
     out.pad_to(end);
     out.0
@@ -162,7 +219,10 @@ fn string_table(functions: &[Function]) -> (Vec<u8>, u64, Vec<u32>) {
         at
     };
     let soname = add(SONAME) as u64;
-    let names = functions.iter().map(|function| add(function.name) as u32).collect();
+    let names = functions
+        .iter()
+        .map(|function| add(function.name) as u32)
+        .collect();
     (table, soname, names)
 }
 
@@ -220,8 +280,14 @@ mod tests {
         for (hook, address) in hooks() {
             assert_ne!(address, 0, "{hook:?}");
         }
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        assert_eq!(clock_gettime(libc::CLOCK_REALTIME as u64, (&raw mut now) as u64), 0);
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        assert_eq!(
+            clock_gettime(libc::CLOCK_REALTIME as u64, (&raw mut now) as u64),
+            0
+        );
         assert!(now.tv_sec > 0 && time(0) >= now.tv_sec);
     }
 }

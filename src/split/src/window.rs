@@ -16,7 +16,10 @@
 // Called from hooks: any TLS or none may be live, so nothing allocates, panics or uses libc. All state is atomics.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering::{Relaxed, SeqCst}};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use crate::sys::{self, Errno, SysResult};
 
@@ -78,7 +81,13 @@ pub(crate) struct Request {
 impl Request {
     /// Private anonymous memory.
     pub(crate) fn anonymous(len: usize, prot: i32) -> Self {
-        Self { len, prot, flags: libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, fd: -1, offset: 0 }
+        Self {
+            len,
+            prot,
+            flags: libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            fd: -1,
+            offset: 0,
+        }
     }
 
     fn align_bytes(&self) -> usize {
@@ -86,7 +95,11 @@ impl Request {
             let shift = (self.flags >> libc::MAP_HUGE_SHIFT) & libc::MAP_HUGE_MASK;
             return if shift == 0 { HUGE_BYTES } else { 1 << shift };
         }
-        if self.len >= HUGE_BYTES { HUGE_BYTES } else { PAGE_BYTES }
+        if self.len >= HUGE_BYTES {
+            HUGE_BYTES
+        } else {
+            PAGE_BYTES
+        }
     }
 }
 
@@ -97,10 +110,18 @@ pub(crate) fn map(request: &Request) -> SysResult {
 
 /// [`map`] with a start that is a multiple of `align` bytes, a power of two.
 pub(crate) fn map_aligned(request: &Request, align: usize) -> SysResult {
-    let unit = if request.flags & libc::MAP_HUGETLB != 0 { align } else { PAGE_BYTES };
+    let unit = if request.flags & libc::MAP_HUGETLB != 0 {
+        align
+    } else {
+        PAGE_BYTES
+    };
     let len = align_up(request.len, unit);
     if len == 0 || len > WINDOW_END - WINDOW_START {
-        return Err(if len == 0 { Errno(libc::EINVAL) } else { Errno::NOMEM });
+        return Err(if len == 0 {
+            Errno(libc::EINVAL)
+        } else {
+            Errno::NOMEM
+        });
     }
     let (mut wraps, mut misses) = (0, 0);
     loop {
@@ -116,14 +137,22 @@ pub(crate) fn map_aligned(request: &Request, align: usize) -> SysResult {
             let _ = NEXT.compare_exchange(current, WINDOW_START, SeqCst, Relaxed);
             continue;
         }
-        if NEXT.compare_exchange(current, end, SeqCst, Relaxed).is_err() {
+        if NEXT
+            .compare_exchange(current, end, SeqCst, Relaxed)
+            .is_err()
+        {
             continue;
         }
         match map_exactly(start, request) {
             Err(Errno::EXIST) => {
                 misses += 1;
                 let skip = (PAGE_BYTES << (misses / 4).min(18)).min(SKIP_MAX_BYTES);
-                let _ = NEXT.compare_exchange(end, end.saturating_add(skip - PAGE_BYTES), SeqCst, Relaxed);
+                let _ = NEXT.compare_exchange(
+                    end,
+                    end.saturating_add(skip - PAGE_BYTES),
+                    SeqCst,
+                    Relaxed,
+                );
             }
             Err(errno) => {
                 give_back(start..end);
@@ -138,7 +167,16 @@ pub(crate) fn map_aligned(request: &Request, align: usize) -> SysResult {
 pub(crate) fn map_exactly(addr: usize, request: &Request) -> SysResult {
     let flags = request.flags & !libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE;
     // SAFETY: MAP_FIXED_NOREPLACE replaces nothing.
-    let mapped = unsafe { sys::mmap(addr, request.len, request.prot, flags, request.fd, request.offset)? };
+    let mapped = unsafe {
+        sys::mmap(
+            addr,
+            request.len,
+            request.prot,
+            flags,
+            request.fd,
+            request.offset,
+        )?
+    };
     if mapped == addr {
         return Ok(addr);
     }
@@ -179,12 +217,21 @@ impl Extra {
     }
 }
 
-static EXTRA: [Extra; EXTRA_MAX] = [const { Extra { start: AtomicUsize::new(0), end: AtomicUsize::new(0) } }; EXTRA_MAX];
+static EXTRA: [Extra; EXTRA_MAX] = [const {
+    Extra {
+        start: AtomicUsize::new(0),
+        end: AtomicUsize::new(0),
+    }
+}; EXTRA_MAX];
 
 /// Lists `range`, outside the window, as upper half's.
 pub(crate) fn add_extra(range: Range<usize>) -> Result<(), Errno> {
     for extra in &EXTRA {
-        if extra.end.compare_exchange(0, Extra::CLAIMED, SeqCst, SeqCst).is_ok() {
+        if extra
+            .end
+            .compare_exchange(0, Extra::CLAIMED, SeqCst, SeqCst)
+            .is_ok()
+        {
             extra.start.store(range.start, SeqCst);
             extra.end.store(page_up(range.end), SeqCst);
             return Ok(());
@@ -207,7 +254,10 @@ pub(crate) fn remove_extra(range: Range<usize>) {
 
 /// Whether an extra range begins below 4 GiB.
 pub(crate) fn has_low_extra() -> bool {
-    EXTRA.iter().filter_map(Extra::range).any(|range| range.start < 1 << 32)
+    EXTRA
+        .iter()
+        .filter_map(Extra::range)
+        .any(|range| range.start < 1 << 32)
 }
 
 /// The extra ranges.
@@ -231,14 +281,21 @@ mod tests {
         // SAFETY: ours, unused.
         unsafe { sys::munmap(b, small.len).unwrap() };
         give_back(b..b + small.len);
-        assert_eq!(map(&small).unwrap(), b, "the newest block's room is used again");
+        assert_eq!(
+            map(&small).unwrap(),
+            b,
+            "the newest block's room is used again"
+        );
 
         let huge = map(&Request::anonymous(HUGE_BYTES + 1, libc::PROT_NONE)).unwrap();
         assert_eq!(huge % HUGE_BYTES, 0);
 
         set_next(WINDOW_END - PAGE_BYTES);
         let wrapped = map(&small).unwrap();
-        assert!(wrapped > a && wrapped != b && wrapped < WINDOW_END - PAGE_BYTES, "{wrapped:#x} steps over what is there");
+        assert!(
+            wrapped > a && wrapped != b && wrapped < WINDOW_END - PAGE_BYTES,
+            "{wrapped:#x} steps over what is there"
+        );
         assert_eq!(map(&Request::anonymous(0, 0)), Err(Errno(libc::EINVAL)));
         assert_eq!(map(&Request::anonymous(usize::MAX, 0)), Err(Errno::NOMEM));
     }

@@ -200,7 +200,9 @@ fn calls_under_way_are_made_again_or_return_their_result() {
     let program = compile(&dir, "crossings", &[]);
     let image = dir.path().join("image").to_str().expect("text").to_owned();
     let mut run = Run::start(&["run", &image, program.to_str().expect("text")]);
-    run.expect_line("ready");
+    // One from each of the two calls.
+    run.expect_line("waiting");
+    run.expect_line("waiting");
     run.checkpoint();
     run.kill();
     let output = Run::start(&["restart", &image]).finish();

@@ -67,7 +67,9 @@ const EVERYTHING: &str = r#"
 
 fn starts(maps: &str) -> Vec<(usize, &str)> {
     let parse = |line: &str| usize::from_str_radix(line.split('-').next().unwrap(), 16);
-    maps.lines().map(|line| (parse(line).unwrap_or_else(|_| panic!("{line}")), line)).collect()
+    maps.lines()
+        .map(|line| (parse(line).unwrap_or_else(|_| panic!("{line}")), line))
+        .collect()
 }
 
 /// Makes its system calls by an instruction whose number only the run tells.
@@ -112,7 +114,14 @@ const OWN_SYSTEM_CALLS: &str = r#"
 #[test]
 fn a_program_with_system_calls_that_cannot_be_steered() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(program) = compile(dir.path(), "own", OWN_SYSTEM_CALLS, &["-O2", "-pthread", "-w"]) else { return };
+    let Some(program) = compile(
+        dir.path(),
+        "own",
+        OWN_SYSTEM_CALLS,
+        &["-O2", "-pthread", "-w"],
+    ) else {
+        return;
+    };
     let output = in_window(&program).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let lines = stdout(&output);
@@ -122,22 +131,46 @@ fn a_program_with_system_calls_that_cannot_be_steered() {
         assert!((WINDOW_START..WINDOW_END).contains(&mapped), "{mapped:#x}");
     }
     let program = program.canonicalize().unwrap();
-    assert_eq!(lines.next().unwrap(), format!("{} {}", program.as_os_str().len(), program.display()));
+    assert_eq!(
+        lines.next().unwrap(),
+        format!("{} {}", program.as_os_str().len(), program.display())
+    );
     assert_eq!(lines.next(), Some("1"));
 }
 
 #[test]
 fn a_program_that_maps_in_every_way() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(program) = compile(dir.path(), "everything", EVERYTHING, &["-pthread", "-ldl"]) else { return };
+    let Some(program) = compile(dir.path(), "everything", EVERYTHING, &["-pthread", "-ldl"]) else {
+        return;
+    };
     let baseline_file = dir.path().join("baseline");
-    let output = in_window(&program).env("RUN_IN_WINDOW_BASELINE", &baseline_file).output().unwrap();
+    let output = in_window(&program)
+        .env("RUN_IN_WINDOW_BASELINE", &baseline_file)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     let baseline = std::fs::read_to_string(baseline_file).unwrap();
-    let before: HashSet<usize> = starts(&baseline).into_iter().map(|(start, _)| start).collect();
+    let before: HashSet<usize> = starts(&baseline)
+        .into_iter()
+        .map(|(start, _)| start)
+        .collect();
     let maps = stdout(&output);
     let in_window = |start: usize| (WINDOW_START..WINDOW_END).contains(&start);
-    assert!(starts(&maps).into_iter().filter(|(start, _)| in_window(*start)).count() > 30);
-    let escaped: Vec<_> = starts(&maps).into_iter().filter(|(start, _)| !in_window(*start) && !before.contains(start)).collect();
-    assert_eq!(escaped, [], "mapped outside the window after the program started");
+    assert!(
+        starts(&maps)
+            .into_iter()
+            .filter(|(start, _)| in_window(*start))
+            .count()
+            > 30
+    );
+    let escaped: Vec<_> = starts(&maps)
+        .into_iter()
+        .filter(|(start, _)| !in_window(*start) && !before.contains(start))
+        .collect();
+    assert_eq!(
+        escaped,
+        [],
+        "mapped outside the window after the program started"
+    );
 }

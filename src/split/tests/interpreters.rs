@@ -17,7 +17,11 @@ fn bash_with_pipes_forks_and_substitutions() {
     "#;
     if let Some(output) = same_if_installed("bash", &["-c", script, "zero", "one", "two"]) {
         assert_eq!(output.status.code(), Some(7));
-        assert!(stdout(&output).starts_with("HI\n6\nwaited\ntrapped\n"), "{}", stdout(&output));
+        assert!(
+            stdout(&output).starts_with("HI\n6\nwaited\ntrapped\n"),
+            "{}",
+            stdout(&output)
+        );
     }
 }
 
@@ -42,7 +46,9 @@ print(os.environ.get("MANA_TEST"), sys.argv)
 sys.exit(5)
 "#;
     if let Some(python) = common::installed("python3.11").or_else(|| common::installed("python3")) {
-        let output = same(python, |c| _ = c.args(["-c", script, "a b"]).env("MANA_TEST", "x=y"));
+        let output = same(python, |c| {
+            _ = c.args(["-c", script, "a b"]).env("MANA_TEST", "x=y")
+        });
         assert_eq!(output.status.code(), Some(5));
     }
 }
@@ -62,11 +68,14 @@ fn git() {
     for attempt in ["plain", "window"] {
         std::fs::create_dir(dir.path().join(attempt)).unwrap();
     }
-    let Some(bash) = common::installed("git").and_then(|_| common::installed("bash")) else { return };
+    let Some(bash) = common::installed("git").and_then(|_| common::installed("bash")) else {
+        return;
+    };
     let git = std::sync::atomic::AtomicUsize::new(0);
     same(bash, |c| {
         let runs_before = git.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        c.args(["-c", script]).current_dir(dir.path().join(["plain", "window"][runs_before]));
+        c.args(["-c", script])
+            .current_dir(dir.path().join(["plain", "window"][runs_before]));
     });
     same_if_installed("git", &["--version"]);
 }

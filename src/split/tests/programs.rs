@@ -25,9 +25,17 @@ int main(int argc, char **argv) {
 #[test]
 fn arguments_and_environment_for_odd_and_even_counts() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(program) = compile(dir.path(), "args", ARGUMENTS, &["-O2"]) else { return };
+    let Some(program) = compile(dir.path(), "args", ARGUMENTS, &["-O2"]) else {
+        return;
+    };
     for count in 0..5 {
-        let output = same(&program, |c| _ = c.args(vec!["x y"; count]).env_clear().env("A", "1").env("EMPTY", ""));
+        let output = same(&program, |c| {
+            _ = c
+                .args(vec!["x y"; count])
+                .env_clear()
+                .env("A", "1")
+                .env("EMPTY", "")
+        });
         assert_eq!(output.status.code(), Some(1 + count as i32));
     }
 }
@@ -41,9 +49,15 @@ fn a_program_at_fixed_addresses() {
         static int big[100000];
         int main(void) { big[99999] = 3; printf("%p %d\n", (void *)main, big[99999]); return !malloc(100); }
     "#;
-    let Some(program) = compile(dir.path(), "fixed", source, &["-no-pie", "-fno-pie"]) else { return };
+    let Some(program) = compile(dir.path(), "fixed", source, &["-no-pie", "-fno-pie"]) else {
+        return;
+    };
     let output = same(&program, |_| ());
-    assert!(stdout(&output).starts_with("0x40"), "not linked to a fixed address: {}", stdout(&output));
+    assert!(
+        stdout(&output).starts_with("0x40"),
+        "not linked to a fixed address: {}",
+        stdout(&output)
+    );
 }
 
 #[test]
@@ -62,7 +76,13 @@ fn a_library_found_by_origin() {
         int main(void) { printf("%d %d\n", answer(), dlopen("$ORIGIN/lib/libanswer.so", RTLD_NOW) != 0); return 0; }
     "#;
     let search = format!("-L{}", lib.display());
-    let program = compile(dir.path(), "origin", source, &[&search, "-lanswer", "-Wl,-rpath,$ORIGIN/lib"]).unwrap();
+    let program = compile(
+        dir.path(),
+        "origin",
+        source,
+        &[&search, "-lanswer", "-Wl,-rpath,$ORIGIN/lib"],
+    )
+    .unwrap();
     assert_eq!(stdout(&same(&program, |_| ())), "42 1\n");
     // Found through a link, $ORIGIN still is where the program is.
     let elsewhere = tempfile::tempdir().unwrap();
@@ -75,7 +95,11 @@ fn a_library_found_by_origin() {
 fn scripts() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("script");
-    std::fs::write(&script, "#!/bin/sh -e\necho \"$0\" \"$1\"\nfalse\necho not reached\n").unwrap();
+    std::fs::write(
+        &script,
+        "#!/bin/sh -e\necho \"$0\" \"$1\"\nfalse\necho not reached\n",
+    )
+    .unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let output = same(&script, |c| _ = c.arg("an argument"));
     assert_eq!(output.status.code(), Some(1));
@@ -97,7 +121,9 @@ fn signal_dispositions_are_those_of_an_executed_program() {
             return 0;
         }
     "#;
-    let Some(program) = compile(dir.path(), "signals", source, &[]) else { return };
+    let Some(program) = compile(dir.path(), "signals", source, &[]) else {
+        return;
+    };
     let output = same(&program, |_| ());
     use std::os::unix::process::ExitStatusExt;
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
@@ -117,7 +143,9 @@ fn an_executable_stack_if_the_program_asks_for_one() {
             return 0;
         }
     "#;
-    let Some(yes) = compile(dir.path(), "yes", source, &["-z", "execstack"]) else { return };
+    let Some(yes) = compile(dir.path(), "yes", source, &["-z", "execstack"]) else {
+        return;
+    };
     assert_eq!(stdout(&same(&yes, |_| ())), "42\n");
     let no = compile(dir.path(), "no", source, &["-z", "noexecstack"]).unwrap();
     assert!(!same(&no, |_| ()).status.success());
@@ -164,7 +192,9 @@ fn handlers_and_masks() {
             return 0;
         }
     "#;
-    let Some(program) = compile(dir.path(), "handlers", source, &["-pthread"]) else { return };
+    let Some(program) = compile(dir.path(), "handlers", source, &["-pthread"]) else {
+        return;
+    };
     assert_eq!(stdout(&same(&program, |_| ())).lines().count(), 5);
 }
 
@@ -213,9 +243,15 @@ fn children_of_every_kind() {
             return 0;
         }
     "#;
-    let Some(program) = compile(dir.path(), "children", source, &[]) else { return };
+    let Some(program) = compile(dir.path(), "children", source, &[]) else {
+        return;
+    };
     let output = same(&program, |_| ());
-    assert!(stdout(&output).contains("ours 1 1\n"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("ours 1 1\n"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 fn refusal(program: &Path) -> String {
@@ -235,7 +271,10 @@ fn refusals_say_what_is_wrong() {
     assert!(not_executable.contains("chmod +x"), "{not_executable}");
     std::fs::set_permissions(&text, std::fs::Permissions::from_mode(0o755)).unwrap();
     let no_program = refusal(&text);
-    assert!(no_program.contains("neither with an ELF header nor with #!"), "{no_program}");
+    assert!(
+        no_program.contains("neither with an ELF header nor with #!"),
+        "{no_program}"
+    );
     let hello = "int main(void) { return 0; }";
     if let Some(program) = compile(dir.path(), "static", hello, &["-static"]) {
         let message = refusal(&program);

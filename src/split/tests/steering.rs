@@ -47,18 +47,36 @@ const PRESERVATION: &str = r#"
 
 #[test]
 fn registers_flags_and_red_zone_survive() {
-    let avx = std::fs::read_to_string("/proc/cpuinfo").unwrap().contains(" avx ");
+    let avx = std::fs::read_to_string("/proc/cpuinfo")
+        .unwrap()
+        .contains(" avx ");
     if !avx {
         return eprintln!("SKIPPED: no AVX here");
     }
     let dir = tempfile::tempdir().unwrap();
-    let Some(program) = compile(dir.path(), "preserve", PRESERVATION, &["-O1", "-mavx", "-no-pie"]) else { return };
+    let Some(program) = compile(
+        dir.path(),
+        "preserve",
+        PRESERVATION,
+        &["-O1", "-mavx", "-no-pie"],
+    ) else {
+        return;
+    };
     for _ in 0..2 {
         let output = in_window(&program).output().unwrap();
         let text = stdout(&output);
-        let (address, wrong) = text.trim().split_once(' ').unwrap_or_else(|| panic!("{output:?}"));
+        let (address, wrong) = text
+            .trim()
+            .split_once(' ')
+            .unwrap_or_else(|| panic!("{output:?}"));
         let address = usize::from_str_radix(address, 16).unwrap();
-        assert!((WINDOW_START..WINDOW_END).contains(&address), "not steered: {text}");
-        assert_eq!(wrong, "0", "bits: 1 ymm, 2 red zone, 4 general registers, 8 flags");
+        assert!(
+            (WINDOW_START..WINDOW_END).contains(&address),
+            "not steered: {text}"
+        );
+        assert_eq!(
+            wrong, "0",
+            "bits: 1 ymm, 2 red zone, 4 general registers, 8 flags"
+        );
     }
 }

@@ -12,11 +12,12 @@
 extern "C" {
 #endif
 
-/* Called in each process right after a restart, before anything else of the program runs on. */
+/* Called in each process after a restart; see mana_on_restart. */
 typedef void mana_restart_function(void *state);
 
 /* Takes a checkpoint of the whole job and returns when it is there. One process calling is
- * enough; if several do, they get the same checkpoint.
+ * enough; if several do, they get the same checkpoint. Not
+ * to be called in a critical part, nor in a function that MPI calls back.
  * Returns 0 when the job runs on, 1 when this is the job restarted from that checkpoint, and
  * a negative number when there is no checkpoint (mana's messages say why). */
 int mana_checkpoint(void);
@@ -30,9 +31,13 @@ int mana_critical_begin(void);
  * negative number if there was none to end. */
 int mana_critical_end(void);
 
-/* Has `function` called with `state` after each restart, before the program runs on: to open
- * what a checkpoint cannot hold. Callbacks run in the order in which they were named. They may
- * not call MPI. Returns 0, or a negative number if `function` is null. */
+/* Has `function` called with `state` after each restart: to open what a checkpoint cannot hold.
+ * The thread that initialised MPI calls it when it next calls MPI or mana, before that call does
+ * anything; a call in which it was at the checkpoint (mana_checkpoint, MPI_Recv) counts. It is
+ * not called at once, since the checkpoint may have found the program within malloc. Queries
+ * that mana answers in passing (MPI_Comm_rank, MPI_Comm_size, MPI_Type_size, MPI_Get_count,
+ * MPI_Wtime) do not count. Callbacks run in the order in which they were named. They may not
+ * call MPI. Returns 0, or a negative number if `function` is null. */
 int mana_on_restart(mana_restart_function *function, void *state);
 
 /* How many restarts lie between the start of the job and now: 0 in a job never restarted. */

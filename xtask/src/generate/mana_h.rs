@@ -17,7 +17,7 @@ const BEGINNING: &str = "
 extern \"C\" {
 #endif
 
-/* Called in each process right after a restart, before anything else of the program runs on. */
+/* Called in each process after a restart; see mana_on_restart. */
 typedef void mana_restart_function(void *state);
 ";
 
@@ -34,7 +34,8 @@ const PROMISES: &[(&str, &str)] = &[
     (
         "mana_checkpoint",
         "Takes a checkpoint of the whole job and returns when it is there. One process calling is\n\
-         \x20* enough; if several do, they get the same checkpoint.\n\
+         \x20* enough; if several do, they get the same checkpoint. Not\n\
+         \x20* to be called in a critical part, nor in a function that MPI calls back.\n\
          \x20* Returns 0 when the job runs on, 1 when this is the job restarted from that checkpoint, and\n\
          \x20* a negative number when there is no checkpoint (mana's messages say why).",
     ),
@@ -51,9 +52,13 @@ const PROMISES: &[(&str, &str)] = &[
     ),
     (
         "mana_on_restart",
-        "Has `function` called with `state` after each restart, before the program runs on: to open\n\
-         \x20* what a checkpoint cannot hold. Callbacks run in the order in which they were named. They may\n\
-         \x20* not call MPI. Returns 0, or a negative number if `function` is null.",
+        "Has `function` called with `state` after each restart: to open what a checkpoint cannot hold.\n\
+         \x20* The thread that initialised MPI calls it when it next calls MPI or mana, before that call does\n\
+         \x20* anything; a call in which it was at the checkpoint (mana_checkpoint, MPI_Recv) counts. It is\n\
+         \x20* not called at once, since the checkpoint may have found the program within malloc. Queries\n\
+         \x20* that mana answers in passing (MPI_Comm_rank, MPI_Comm_size, MPI_Type_size, MPI_Get_count,\n\
+         \x20* MPI_Wtime) do not count. Callbacks run in the order in which they were named. They may not\n\
+         \x20* call MPI. Returns 0, or a negative number if `function` is null.",
     ),
     (
         "mana_restart_count",

@@ -8,7 +8,7 @@
 //! Hints stay up here: the native library gets `MPI_INFO_NULL`.
 
 use mana_drain::Start;
-use mana_native::int;
+use mana_native::{Native, int};
 use mana_record_replay::group::Group;
 use mana_record_replay::info::{INFO_ENV, Info};
 use mana_record_replay::handle::InfoHandle;
@@ -27,6 +27,17 @@ use crate::{attributes, cut, native_call, p2p};
 /// Calls a collective constructor on the communicator of parameter 0 with `arguments` between it and the place for
 /// the new one, and adopts what it made; returns the new handle.
 pub fn construct(a: &mut Args<'_>, function: FnId, arguments: &[u64], inherit: Inherit) -> Result<u64, MpiError> {
+    construct_then(a, function, arguments, inherit, |_, made| Ok(made))
+}
+
+/// As [`construct`], and `then` replaces the native communicator by another one of the same processes.
+pub fn construct_then(
+    a: &mut Args<'_>,
+    function: FnId,
+    arguments: &[u64],
+    inherit: Inherit,
+    then: impl FnOnce(&Native, u64) -> Result<u64, MpiError>,
+) -> Result<u64, MpiError> {
     let library = native()?;
     let parent = p2p::comm(a.raw(0))?;
     cut::enter_collective(a, parent, Start::Blocking)?;
@@ -35,7 +46,7 @@ pub fn construct(a: &mut Args<'_>, function: FnId, arguments: &[u64], inherit: I
     words.extend_from_slice(arguments);
     words.push(native_call::out(&mut made));
     native_call::call(library, function, &words)?;
-    comms::adopt(u64::from(parent.handle()), made, inherit)
+    comms::adopt(u64::from(parent.handle()), then(library, made)?, inherit)
 }
 
 /// The communicator of argument `i`, which must not be an intercommunicator.

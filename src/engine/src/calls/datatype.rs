@@ -5,8 +5,9 @@ use mana_record_replay::handle::DatatypeHandle;
 use mana_table::constants as mpi;
 
 use crate::args::Args;
-use crate::datatypes;
+use crate::engine::state;
 use crate::error::{Call, MpiError};
+use crate::{attributes, datatypes};
 
 /// The datatype handle in argument `i`.
 pub fn type_arg(a: &Args<'_>, i: usize) -> Result<DatatypeHandle, MpiError> {
@@ -35,8 +36,12 @@ fn blocks(a: &Args<'_>) -> Result<Vec<Block>, MpiError> {
 
 /// `MPI_Type_dup(oldtype, newtype)`.
 pub fn type_dup(a: &mut Args<'_>) -> Call {
-    let constructor = Constructor::Dup { old: type_arg(a, 0)? };
-    hand_out_type(a, 1, constructor)
+    let old = type_arg(a, 0)?;
+    let made = datatypes::create(Constructor::Dup { old }, false)?;
+    let copy = DatatypeHandle::from_word(made)?;
+    attributes::copy_all_of_type(old, copy).or_else(|refused| datatypes::free(copy).and(Err(refused)))?;
+    a.set_handle(1, made);
+    Ok(())
 }
 
 /// `MPI_Type_contiguous(count, oldtype, newtype)`.
@@ -163,7 +168,12 @@ pub fn type_commit(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Type_free(datatype)`.
 pub fn type_free(a: &mut Args<'_>) -> Call {
-    datatypes::free(DatatypeHandle::from_word(a.handle_at(0, 0))?)?;
+    let datatype = DatatypeHandle::from_word(a.handle_at(0, 0))?;
+    // Not of a type whose free is refused: it keeps its attributes.
+    if state().objects.datatypes.derived(datatype)?.is_some_and(|derived| !derived.constructor().is_f90()) {
+        attributes::delete_all_of_type(datatype)?;
+    }
+    datatypes::free(datatype)?;
     a.set_handle(0, mpi::MPI_DATATYPE_NULL);
     Ok(())
 }

@@ -35,6 +35,7 @@ fn start(required: i32) -> Result<i32, MpiError> {
     let failed = |error: EngineError| MpiError::new(mpi::MPI_ERR_OTHER, crate::entry::with_causes(&error));
     let (world, provided) = init::start_native(required).map_err(failed)?;
     init::join_world(world).map_err(failed)?;
+    super::carry_critical_parts();
     {
         let mut state = state();
         state.life = Life::Running;

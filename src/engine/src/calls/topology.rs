@@ -2,16 +2,18 @@
 //! has the topology too, for neighbourhood collectives. Ranks are never reordered: `reorder` only permits that
 //! (MPI-5.0 section 8.5.1). Graphs are in `graph`.
 
+use mana_native::int;
 use mana_record_replay::topology::{Cart, Topology, dims_create as balanced_dims};
 use mana_table::constants as mpi;
 use mana_table::fns;
 
-use super::comm::{construct, intra_arg};
+use super::comm::{construct, construct_then, intra_arg};
 use super::group::length_arg;
 use crate::args::Args;
 use crate::comms::Inherit;
 use crate::engine::state;
 use crate::error::{Call, MpiError};
+use crate::rebuild::add_topology;
 
 /// Gives the communicator `made` (or nothing, where it is `MPI_COMM_NULL`) its topology.
 pub fn set_topology(made: u64, topology: Topology) -> Call {
@@ -76,14 +78,17 @@ pub fn cart_create(a: &mut Args<'_>) -> Call {
     Ok(())
 }
 
-/// `MPI_Cart_sub(comm, remain_dims, newcomm)`.
+/// `MPI_Cart_sub(comm, remain_dims, newcomm)`: a split into the parts, each of which becomes a grid. (MPICH's own
+/// function gives most ranks `MPI_COMM_NULL` where no dimension remains.)
 pub fn cart_sub(a: &mut Args<'_>) -> Call {
     let (cart, rank) = cart_arg(a)?;
-    let remain = a.ints32(1, cart.dims().len());
-    let kept: Vec<bool> = remain.iter().map(|flag| *flag != 0).collect();
-    let part = cart.sub(rank, &kept)?;
-    let made = construct(a, fns::MPI_CART_SUB, &[remain.as_ptr() as u64], Inherit::Errhandler)?;
-    set_topology(made, Topology::Cart(part.cart))?;
+    let remain: Vec<bool> = a.ints32(1, cart.dims().len()).into_iter().map(|flag| flag != 0).collect();
+    let part = cart.sub(rank, &remain)?;
+    let topology = Topology::Cart(part.cart);
+    let made = construct_then(a, fns::MPI_COMM_SPLIT, &[int(part.colour), int(part.rank)], Inherit::Errhandler, |native, made| {
+        add_topology(native, made, &topology)
+    })?;
+    set_topology(made, topology)?;
     a.set_handle(2, made);
     Ok(())
 }

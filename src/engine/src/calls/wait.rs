@@ -13,12 +13,12 @@ use crate::wait::{self, Patience};
 use crate::engine::state;
 
 /// The requests of the array behind parameter `i`; `None` where the handle is null.
-fn requests(a: &Args<'_>, i: usize, len: usize) -> Result<Vec<Option<RequestId>>, MpiError> {
+pub(super) fn requests(a: &Args<'_>, i: usize, len: usize) -> Result<Vec<Option<RequestId>>, MpiError> {
     (0..len).map(|index| wait::request_id(a.handle_at(i, index))).collect()
 }
 
 /// The length parameter of an array.
-fn length(a: &Args<'_>, i: usize) -> Result<usize, MpiError> {
+pub(super) fn length(a: &Args<'_>, i: usize) -> Result<usize, MpiError> {
     usize::try_from(a.int(i)).map_err(|_| MpiError::new(mpi::MPI_ERR_COUNT, format!("count {} is negative", a.int(i))))
 }
 
@@ -89,7 +89,7 @@ fn complete_all(a: &mut Args<'_>, handles: usize, statuses: usize, ids: &[Option
 }
 
 /// The error of a call whose operations failed one by one.
-fn in_status(failed: usize) -> Call {
+pub(super) fn in_status(failed: usize) -> Call {
     if failed == 0 {
         return Ok(());
     }
@@ -97,7 +97,7 @@ fn in_status(failed: usize) -> Call {
 }
 
 /// Looks for one complete request: its index, or `Err(active)` with the number that are active.
-fn find_complete(ids: &[Option<RequestId>]) -> Result<Result<usize, usize>, MpiError> {
+pub(super) fn find_complete(ids: &[Option<RequestId>]) -> Result<Result<usize, usize>, MpiError> {
     let mut active = 0;
     for (index, id) in ids.iter().enumerate() {
         let Some(id) = id.filter(|id| is_active(*id)) else { continue };
@@ -157,7 +157,7 @@ fn hand_over_any(
 }
 
 /// All complete requests' indices, or `None` when none is active.
-fn find_all_complete(ids: &[Option<RequestId>]) -> Result<Option<Vec<usize>>, MpiError> {
+pub(super) fn find_all_complete(ids: &[Option<RequestId>]) -> Result<Option<Vec<usize>>, MpiError> {
     let mut complete = Vec::new();
     let mut active = 0;
     for (index, id) in ids.iter().enumerate() {

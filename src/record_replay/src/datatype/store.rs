@@ -199,6 +199,13 @@ impl Datatypes {
         Ok(())
     }
 
+    /// How many references to a derived datatype the application holds: more than one where
+    /// `MPI_Type_get_contents` gave it further ones.
+    #[must_use]
+    pub fn user_references(&self, handle: DatatypeHandle) -> u32 {
+        self.table.user_references(handle)
+    }
+
     /// `MPI_Type_free`. Returns the types that nothing uses any more: the one freed, and what only it used.
     ///
     /// # Errors

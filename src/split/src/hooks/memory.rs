@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use super::pass;
-use crate::steer;
 use crate::seccomp;
+use crate::steer;
 use crate::sys::{self, Errno, SysResult};
 use crate::window::{self, PAGE_BYTES, Request, page_up};
 
@@ -22,10 +22,19 @@ fn as_return_value(result: SysResult) -> i64 {
 /// mmap(2).
 pub(super) fn mmap(args: [u64; 6]) -> i64 {
     let hint = args[0] as usize;
-    let request =
-        Request { len: args[1] as usize, prot: args[2] as i32, flags: args[3] as i32, fd: args[4] as i32, offset: args[5] };
+    let request = Request {
+        len: args[1] as usize,
+        prot: args[2] as i32,
+        flags: args[3] as i32,
+        fd: args[4] as i32,
+        offset: args[5],
+    };
     let insists = libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_32BIT;
-    let result = if request.flags & insists != 0 { mmap_there(args, request) } else { mmap_somewhere(hint, &request) };
+    let result = if request.flags & insists != 0 {
+        mmap_there(args, request)
+    } else {
+        mmap_somewhere(hint, &request)
+    };
     if let Ok(start) = result {
         steer_new_text(start, &request);
     }
@@ -69,7 +78,9 @@ fn steer_new_text(start: usize, request: &Request) {
         seccomp::arm();
         return;
     }
-    let Some(bytes) = bytes_in_file(request) else { return seccomp::arm() };
+    let Some(bytes) = bytes_in_file(request) else {
+        return seccomp::arm();
+    };
     if bytes == 0 {
         return;
     }
@@ -85,7 +96,13 @@ fn steer_new_text(start: usize, request: &Request) {
 fn bytes_in_file(request: &Request) -> Option<usize> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: fstat writes one `struct stat`; libc's is the kernel's on x86-64.
-    unsafe { sys::call(libc::SYS_fstat, [request.fd as u64, stat.as_mut_ptr() as u64, 0, 0, 0, 0]).ok()? };
+    unsafe {
+        sys::call(
+            libc::SYS_fstat,
+            [request.fd as u64, stat.as_mut_ptr() as u64, 0, 0, 0, 0],
+        )
+        .ok()?
+    };
     // SAFETY: filled in by the successful call.
     let size = unsafe { stat.assume_init() }.st_size as u64;
     Some(page_up(request.len).min(page_up(size.saturating_sub(request.offset) as usize)))
@@ -163,14 +180,25 @@ fn move_mapping(args: [u64; 6], new_len: usize) -> SysResult {
     let flags = args[3] | libc::MREMAP_FIXED as u64;
     in_reserved(new_len, |place| {
         // SAFETY: the place is ours; what is moved is the application's decision.
-        unsafe { sys::call(libc::SYS_mremap, [args[0], args[1], args[2], flags, place as u64, 0]) }
+        unsafe {
+            sys::call(
+                libc::SYS_mremap,
+                [args[0], args[1], args[2], flags, place as u64, 0],
+            )
+        }
     })
 }
 
 /// Reserves room in the window, lets `replace` map something over it, and gives the room back if that fails.
 fn in_reserved(len: usize, replace: impl FnOnce(usize) -> SysResult) -> SysResult {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    let place = window::map(&Request { len, prot: libc::PROT_NONE, flags, fd: -1, offset: 0 })?;
+    let place = window::map(&Request {
+        len,
+        prot: libc::PROT_NONE,
+        flags,
+        fd: -1,
+        offset: 0,
+    })?;
     let result = replace(place);
     if result.is_err() {
         // SAFETY: reserved above, nobody knows the address.
@@ -204,8 +232,17 @@ pub(super) fn shmat(args: [u64; 6]) -> i64 {
 fn segment_bytes(id: u64) -> SysResult {
     let mut info = std::mem::MaybeUninit::<libc::shmid_ds>::uninit();
     // SAFETY: IPC_STAT writes one `struct shmid_ds`.
-    unsafe { sys::call(libc::SYS_shmctl, [id, libc::IPC_STAT as u64, info.as_mut_ptr() as u64, 0, 0, 0])? };
+    unsafe {
+        sys::call(
+            libc::SYS_shmctl,
+            [id, libc::IPC_STAT as u64, info.as_mut_ptr() as u64, 0, 0, 0],
+        )?
+    };
     // SAFETY: filled in by the successful call.
     let bytes = unsafe { info.assume_init() }.shm_segsz;
-    if bytes == 0 { Err(Errno(libc::EINVAL)) } else { Ok(bytes) }
+    if bytes == 0 {
+        Err(Errno(libc::EINVAL))
+    } else {
+        Ok(bytes)
+    }
 }

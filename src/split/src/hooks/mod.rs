@@ -2,8 +2,8 @@
 //!
 //! | call | here |
 //! |---|---|
-//! | mmap, mremap, shmat, brk, munmap | [`memory`]: the upper half's memory stays in the window |
-//! | readlink, readlinkat | [`paths`]: /proc/self/exe is the program, not mana |
+//! | mmap, mremap, shmat, brk, munmap | `memory`: the upper half's memory stays in the window |
+//! | readlink, readlinkat | `paths`: /proc/self/exe is the program, not mana |
 //! | rt_sigaction | [`crate::signals`] |
 //! | rt_sigprocmask | the checkpoint signal cannot be blocked |
 //! | tgkill, tkill | [`crate::restore`]: after a restart, threads have other ids than libc remembers |
@@ -76,7 +76,9 @@ const fn bitmap() -> [u64; BITMAP_BITS / 64] {
 /// Whether system call `number` comes to the hook.
 pub(crate) fn is_virtualised(number: u32) -> bool {
     let number = number as usize;
-    BITMAP.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 != 0)
+    BITMAP
+        .get(number / 64)
+        .is_some_and(|word| word >> (number % 64) & 1 != 0)
 }
 
 /// A system call as its caller's registers say it, in the entry's frame on the caller's stack.
@@ -96,7 +98,12 @@ pub(crate) struct SystemCall {
 impl SystemCall {
     /// A call as it comes from the application.
     pub(crate) fn new(number: i64, args: [u64; 6]) -> Self {
-        Self { sent: [args[0], args[1]], mask: 0, number, args }
+        Self {
+            sent: [args[0], args[1]],
+            mask: 0,
+            number,
+            args,
+        }
     }
 }
 
@@ -116,12 +123,18 @@ impl Outcome {
 
     /// The trampoline makes the call as it is.
     fn unchanged(call: &SystemCall) -> Self {
-        Self { value: call.number, way_back: LEAVE_OFFSET as u64 }
+        Self {
+            value: call.number,
+            way_back: LEAVE_OFFSET as u64,
+        }
     }
 
     /// The trampoline makes the call with what `sent` holds.
     fn changed(call: &SystemCall) -> Self {
-        Self { value: call.number, way_back: CHANGED_OFFSET as u64 }
+        Self {
+            value: call.number,
+            way_back: CHANGED_OFFSET as u64,
+        }
     }
 }
 
@@ -156,7 +169,11 @@ fn with_kernel_tids(call: &mut SystemCall, count: usize) -> Outcome {
             call.sent[index] = kernels as u64;
         }
     }
-    if call.sent == [call.args[0], call.args[1]] { Outcome::unchanged(call) } else { Outcome::changed(call) }
+    if call.sent == [call.args[0], call.args[1]] {
+        Outcome::unchanged(call)
+    } else {
+        Outcome::changed(call)
+    }
 }
 
 /// rt_sigaction(2); SIGSYS is the backstop's while that is armed.
@@ -174,7 +191,11 @@ fn rt_sigprocmask(call: &mut SystemCall) -> Outcome {
     if set == 0 || how == libc::SIG_UNBLOCK as u64 {
         return Outcome::unchanged(call);
     }
-    let sigsys = if seccomp::is_armed() { seccomp::SIGSYS_BIT } else { 0 };
+    let sigsys = if seccomp::is_armed() {
+        seccomp::SIGSYS_BIT
+    } else {
+        0
+    };
     // SAFETY: the application's pointer to a kernel signal set, as natively.
     let asked = unsafe { *(set as *const u64) };
     call.mask = asked & !(signals::checkpoint_bit() | sigsys);
@@ -197,7 +218,10 @@ mod tests {
 
     #[test]
     fn bitmap_holds_the_list() {
-        let listed: Vec<i64> = (0..1024).filter(|&n| is_virtualised(n)).map(i64::from).collect();
+        let listed: Vec<i64> = (0..1024)
+            .filter(|&n| is_virtualised(n))
+            .map(i64::from)
+            .collect();
         let mut expected = VIRTUALISED;
         expected.sort_unstable();
         assert_eq!(listed, expected);
@@ -216,8 +240,17 @@ mod tests {
         let address = (&raw mut set) as u64;
         let block = [libc::SIG_BLOCK as u64, address, 0, 8, 0, 0];
         let mut call = SystemCall::new(libc::SYS_rt_sigprocmask, block);
-        assert_eq!(dispatch(&mut call), Outcome { value: libc::SYS_rt_sigprocmask, way_back: CHANGED_OFFSET as u64 });
-        assert_eq!((call.sent[0], call.sent[1]), (block[0], (&raw const call.mask) as u64));
+        assert_eq!(
+            dispatch(&mut call),
+            Outcome {
+                value: libc::SYS_rt_sigprocmask,
+                way_back: CHANGED_OFFSET as u64
+            }
+        );
+        assert_eq!(
+            (call.sent[0], call.sent[1]),
+            (block[0], (&raw const call.mask) as u64)
+        );
         assert_eq!(call.mask, 1, "SIGSYS stays unblocked");
         let unblock = [libc::SIG_UNBLOCK as u64, address, 0, 8, 0, 0];
         let mut call = SystemCall::new(libc::SYS_rt_sigprocmask, unblock);

@@ -24,7 +24,10 @@ pub(super) fn readlink(args: [u64; 6]) -> i64 {
     let [path, buffer, buffer_bytes, ..] = args;
     let mut scratch = 0_u8;
     // The kernel looks at the path first, so that it is known to be good and an error is the kernel's own.
-    let found = pass(libc::SYS_readlink, [path, (&raw mut scratch) as u64, 1, 0, 0, 0]);
+    let found = pass(
+        libc::SYS_readlink,
+        [path, (&raw mut scratch) as u64, 1, 0, 0, 0],
+    );
     if found < 0 {
         return found;
     }
@@ -35,7 +38,10 @@ pub(super) fn readlink(args: [u64; 6]) -> i64 {
 pub(super) fn readlinkat(args: [u64; 6]) -> i64 {
     let [directory, path, buffer, buffer_bytes, ..] = args;
     let mut scratch = 0_u8;
-    let found = pass(libc::SYS_readlinkat, [directory, path, (&raw mut scratch) as u64, 1, 0, 0]);
+    let found = pass(
+        libc::SYS_readlinkat,
+        [directory, path, (&raw mut scratch) as u64, 1, 0, 0],
+    );
     if found < 0 {
         return found;
     }
@@ -55,11 +61,26 @@ fn program_for(path: u64, buffer: u64, buffer_bytes: u64) -> Option<i64> {
 
 /// Copies `bytes` to the application's `buffer` and returns their number, or the kernel's error for a bad address.
 fn copy_out(bytes: &[u8], buffer: u64) -> i64 {
-    let from = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    let to = libc::iovec { iov_base: buffer as *mut libc::c_void, iov_len: bytes.len() };
-    let args = [sys::getpid() as u64, (&raw const from) as u64, 1, (&raw const to) as u64, 1, 0];
+    let from = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let to = libc::iovec {
+        iov_base: buffer as *mut libc::c_void,
+        iov_len: bytes.len(),
+    };
+    let args = [
+        sys::getpid() as u64,
+        (&raw const from) as u64,
+        1,
+        (&raw const to) as u64,
+        1,
+        0,
+    ];
     let written = pass(libc::SYS_process_vm_writev, args);
-    let refused = [libc::EPERM, libc::ENOSYS].iter().any(|&errno| written == -i64::from(errno));
+    let refused = [libc::EPERM, libc::ENOSYS]
+        .iter()
+        .any(|&errno| written == -i64::from(errno));
     if !refused {
         return written;
     }
@@ -71,9 +92,15 @@ fn copy_out(bytes: &[u8], buffer: u64) -> i64 {
 
 /// Whether the path is `/proc/X/exe`, X being `self`, `thread-self` or this process's id.
 fn is_own_exe(path: *const u8) -> bool {
-    let Some(rest) = strip(path, b"/proc/") else { return false };
-    let after_process = strip(rest, b"self").or_else(|| strip(rest, b"thread-self")).or_else(|| strip_own_pid(rest));
-    after_process.and_then(|rest| strip(rest, b"/exe\0")).is_some()
+    let Some(rest) = strip(path, b"/proc/") else {
+        return false;
+    };
+    let after_process = strip(rest, b"self")
+        .or_else(|| strip(rest, b"thread-self"))
+        .or_else(|| strip_own_pid(rest));
+    after_process
+        .and_then(|rest| strip(rest, b"/exe\0"))
+        .is_some()
 }
 
 /// What follows `prefix` in the NUL-terminated string `string`.
@@ -106,11 +133,21 @@ mod tests {
     #[test]
     fn knows_its_own_exe_links() {
         let own = format!("/proc/{}/exe\0", std::process::id());
-        for path in [b"/proc/self/exe\0".as_slice(), b"/proc/thread-self/exe\0", own.as_bytes()] {
+        for path in [
+            b"/proc/self/exe\0".as_slice(),
+            b"/proc/thread-self/exe\0",
+            own.as_bytes(),
+        ] {
             assert!(is_own_exe(path.as_ptr()));
         }
         let other = format!("/proc/{}1/exe\0", std::process::id());
-        for path in [b"/proc/self/exec\0".as_slice(), b"/proc/self\0", b"\0", b"/proc/1/exe\0", other.as_bytes()] {
+        for path in [
+            b"/proc/self/exec\0".as_slice(),
+            b"/proc/self\0",
+            b"\0",
+            b"/proc/1/exe\0",
+            other.as_bytes(),
+        ] {
             assert!(!is_own_exe(path.as_ptr()), "{path:?}");
         }
     }
@@ -121,16 +158,43 @@ mod tests {
         let mut buffer = [0_u8; 64];
         let path = c"/proc/self/exe";
         let call = |buffer: &mut [u8]| {
-            readlink([path.as_ptr() as u64, buffer.as_mut_ptr() as u64, buffer.len() as u64, 0, 0, 0])
+            readlink([
+                path.as_ptr() as u64,
+                buffer.as_mut_ptr() as u64,
+                buffer.len() as u64,
+                0,
+                0,
+                0,
+            ])
         };
         assert_eq!(call(&mut buffer), 17);
-        assert_eq!(&buffer[..18], b"/opt/app/bin/prog\0", "readlink writes nothing behind");
+        assert_eq!(
+            &buffer[..18],
+            b"/opt/app/bin/prog\0",
+            "readlink writes nothing behind"
+        );
         assert_eq!(call(&mut buffer[..4]), 4);
         let error = |errno: i32| -i64::from(errno);
-        assert_eq!(readlink([0, buffer.as_mut_ptr() as u64, 64, 0, 0, 0]), error(libc::EFAULT));
-        assert_eq!(readlink([path.as_ptr() as u64, 8, 64, 0, 0, 0]), error(libc::EFAULT));
+        assert_eq!(
+            readlink([0, buffer.as_mut_ptr() as u64, 64, 0, 0, 0]),
+            error(libc::EFAULT)
+        );
+        assert_eq!(
+            readlink([path.as_ptr() as u64, 8, 64, 0, 0, 0]),
+            error(libc::EFAULT)
+        );
         assert_eq!(call(&mut []), error(libc::EINVAL));
         let file = c"/";
-        assert_eq!(readlink([file.as_ptr() as u64, buffer.as_mut_ptr() as u64, 64, 0, 0, 0]), error(libc::EINVAL));
+        assert_eq!(
+            readlink([
+                file.as_ptr() as u64,
+                buffer.as_mut_ptr() as u64,
+                64,
+                0,
+                0,
+                0
+            ]),
+            error(libc::EINVAL)
+        );
     }
 }

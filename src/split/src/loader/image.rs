@@ -44,13 +44,27 @@ pub(super) fn map(path: &Path, file: &File, image: &Image) -> Result<Mapped> {
 
 /// A file shorter than its headers say would be mapped, and die of SIGBUS later.
 fn check_length(path: &Path, file: &File, image: &Image) -> Result<()> {
-    let metadata = file.metadata().map_err(|source| Error::OpenProgram { path: path.into(), source })?;
-    let needed = image.segments.iter().map(|s| s.offset + s.file_bytes as u64).max().unwrap_or(0);
+    let metadata = file.metadata().map_err(|source| Error::OpenProgram {
+        path: path.into(),
+        source,
+    })?;
+    let needed = image
+        .segments
+        .iter()
+        .map(|s| s.offset + s.file_bytes as u64)
+        .max()
+        .unwrap_or(0);
     if metadata.len() >= needed {
         return Ok(());
     }
-    let why = format!("it is cut off: {} bytes long, its segments need {needed}", metadata.len());
-    Err(Error::NotAProgram { path: path.into(), why })
+    let why = format!(
+        "it is cut off: {} bytes long, its segments need {needed}",
+        metadata.len()
+    );
+    Err(Error::NotAProgram {
+        path: path.into(),
+        why,
+    })
 }
 
 /// Reserves the image's span and returns the bias.
@@ -79,11 +93,22 @@ fn reserve(path: &Path, image: &Image) -> Result<usize> {
 fn occupied(path: &Path, span: std::ops::Range<usize>) -> Error {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let overlaps = |line: &&str| {
-        let mut ends = line.split([' ', '-']).map(|hex| usize::from_str_radix(hex, 16));
+        let mut ends = line
+            .split([' ', '-'])
+            .map(|hex| usize::from_str_radix(hex, 16));
         matches!((ends.next(), ends.next()), (Some(Ok(start)), Some(Ok(end))) if start < span.end && span.start < end)
     };
-    let occupant = maps.lines().find(overlaps).unwrap_or("something that has gone since").to_owned();
-    Error::AddressOccupied { path: path.into(), start: span.start, end: span.end, occupant }
+    let occupant = maps
+        .lines()
+        .find(overlaps)
+        .unwrap_or("something that has gone since")
+        .to_owned();
+    Error::AddressOccupied {
+        path: path.into(),
+        start: span.start,
+        end: span.end,
+        occupant,
+    }
 }
 
 /// Maps one segment; says whether its code needs the backstop.
@@ -104,8 +129,17 @@ fn map_segment(path: &Path, file: &File, segment: &Segment, bias: usize) -> Resu
         let len = file_end - first_page;
         let offset = segment.offset - in_page as u64;
         // SAFETY: inside the reservation made for this image.
-        unsafe { sys::mmap(first_page, len, segment.prot, fixed, file.as_raw_fd(), offset) }
-            .map_err(fail("mmap of"))?;
+        unsafe {
+            sys::mmap(
+                first_page,
+                len,
+                segment.prot,
+                fixed,
+                file.as_raw_fd(),
+                offset,
+            )
+        }
+        .map_err(fail("mmap of"))?;
         if mem_end > file_end && segment.prot & libc::PROT_WRITE != 0 {
             // SAFETY: the rest of the file's last page, a private writable copy that nobody uses yet.
             unsafe { std::ptr::write_bytes(file_end as *mut u8, 0, zero_from - file_end) };
@@ -114,14 +148,24 @@ fn map_segment(path: &Path, file: &File, segment: &Segment, bias: usize) -> Resu
     if page_up(mem_end) > zero_from {
         let len = page_up(mem_end) - zero_from;
         // SAFETY: inside the reservation made for this image.
-        unsafe { sys::mmap(zero_from, len, segment.prot, fixed | libc::MAP_ANONYMOUS, -1, 0) }
-            .map_err(fail("mmap of zeroes for"))?;
+        unsafe {
+            sys::mmap(
+                zero_from,
+                len,
+                segment.prot,
+                fixed | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        }
+        .map_err(fail("mmap of zeroes for"))?;
     }
     let code = libc::PROT_READ | libc::PROT_EXEC;
     if segment.prot & code != code || segment.file_bytes == 0 {
         return Ok(false);
     }
     // SAFETY: mapped above from the file, privately and readable; nothing runs in it yet.
-    let scan = unsafe { steer::steer(first_page..page_up(file_end), segment.prot) }.map_err(fail("patching the code of"))?;
+    let scan = unsafe { steer::steer(first_page..page_up(file_end), segment.prot) }
+        .map_err(fail("patching the code of"))?;
     Ok(scan.unknown > 0)
 }

@@ -61,19 +61,29 @@ pub fn load(program: &Program) -> Result<Loaded> {
     let file = open(&resolved.path)?;
     let image = Image::read(&resolved.path, &file)?;
     let Some(interpreter) = &image.interpreter else {
-        return Err(Error::StaticProgram { path: resolved.path });
+        return Err(Error::StaticProgram {
+            path: resolved.path,
+        });
     };
     let mapped = image::map(&resolved.path, &file, &image)?;
     let interpreter = map_interpreter(interpreter)?;
     hooks::set_program(real_path(&resolved.path));
 
-    let facts = auxv::Facts { program: &mapped, interpreter: &interpreter, vdso: vdso::map_image()? };
+    let facts = auxv::Facts {
+        program: &mapped,
+        interpreter: &interpreter,
+        vdso: vdso::map_image()?,
+    };
     let stack_pointer = build_stack(program, &resolved.args, image.executable_stack, &facts)?;
     if mapped.needs_backstop || interpreter.needs_backstop {
         seccomp::arm();
     }
     let name = cstring(program.path.file_name().unwrap_or(program.path.as_os_str()))?;
-    Ok(Loaded { entry: interpreter.entry, stack_pointer, name })
+    Ok(Loaded {
+        entry: interpreter.entry,
+        stack_pointer,
+        name,
+    })
 }
 
 impl Loaded {
@@ -95,17 +105,31 @@ pub fn find_in_path(name: &OsStr, path_variable: &OsStr) -> Option<PathBuf> {
     if name.as_bytes().contains(&b'/') {
         return Some(PathBuf::from(name));
     }
-    std::env::split_paths(path_variable).map(|dir| dir.join(name)).find(|path| path.is_file() && may_execute(path).is_ok())
+    std::env::split_paths(path_variable)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file() && may_execute(path).is_ok())
 }
 
 /// Opens a file that is to be executed.
 fn open(path: &Path) -> Result<File> {
-    let file = File::open(path).map_err(|source| Error::OpenProgram { path: path.into(), source })?;
-    let metadata = file.metadata().map_err(|source| Error::OpenProgram { path: path.into(), source })?;
+    let file = File::open(path).map_err(|source| Error::OpenProgram {
+        path: path.into(),
+        source,
+    })?;
+    let metadata = file.metadata().map_err(|source| Error::OpenProgram {
+        path: path.into(),
+        source,
+    })?;
     if !metadata.is_file() {
-        return Err(Error::NotAProgram { path: path.into(), why: "it is not a regular file".into() });
+        return Err(Error::NotAProgram {
+            path: path.into(),
+            why: "it is not a regular file".into(),
+        });
     }
-    may_execute(path).map_err(|source| Error::NotExecutable { path: path.into(), source })?;
+    may_execute(path).map_err(|source| Error::NotExecutable {
+        path: path.into(),
+        source,
+    })?;
     Ok(file)
 }
 
@@ -138,9 +162,18 @@ const STACK_MAX_BYTES: usize = 64 << 30;
 const STACK_MIN_BYTES: usize = 128 << 10;
 
 /// Maps the stack, fills it in, and returns the stack pointer.
-fn build_stack(program: &Program, args: &[OsString], executable: bool, facts: &auxv::Facts) -> Result<usize> {
+fn build_stack(
+    program: &Program,
+    args: &[OsString],
+    executable: bool,
+    facts: &auxv::Facts,
+) -> Result<usize> {
     let args: Vec<CString> = args.iter().map(|s| cstring(s)).collect::<Result<_>>()?;
-    let env: Vec<CString> = program.env.iter().map(|s| cstring(s)).collect::<Result<_>>()?;
+    let env: Vec<CString> = program
+        .env
+        .iter()
+        .map(|s| cstring(s))
+        .collect::<Result<_>>()?;
     let execfn = cstring(program.path.as_os_str())?;
     let auxv = auxv::build(facts)?;
     let contents = stack::Contents {
@@ -164,12 +197,24 @@ fn build_stack(program: &Program, args: &[OsString], executable: bool, facts: &a
 /// Maps a stack of at least `least_bytes` with a guard page below it and returns its end.
 fn map_stack(least_bytes: usize, executable: bool) -> Result<usize> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
-    let limit = limit.map_or(UNLIMITED_STACK_BYTES, |bytes| usize::try_from(bytes).unwrap_or(STACK_MAX_BYTES));
+    let limit = limit.map_or(UNLIMITED_STACK_BYTES, |bytes| {
+        usize::try_from(bytes).unwrap_or(STACK_MAX_BYTES)
+    });
     let bytes = page_up(limit.clamp(least_bytes, STACK_MAX_BYTES.max(least_bytes)));
     let prot = libc::PROT_READ | libc::PROT_WRITE | if executable { libc::PROT_EXEC } else { 0 };
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
-    let request = Request { len: bytes + PAGE_BYTES, prot, flags, fd: -1, offset: 0 };
-    let no_room = |e: sys::Errno| Error::NoRoom { what: "the program's stack".into(), bytes, source: e.into() };
+    let request = Request {
+        len: bytes + PAGE_BYTES,
+        prot,
+        flags,
+        fd: -1,
+        offset: 0,
+    };
+    let no_room = |e: sys::Errno| Error::NoRoom {
+        what: "the program's stack".into(),
+        bytes,
+        source: e.into(),
+    };
     let guard = window::map(&request).map_err(no_room)?;
     // SAFETY: the lowest page of the new mapping, in no use.
     unsafe { sys::mprotect(guard, PAGE_BYTES, libc::PROT_NONE) }
@@ -192,7 +237,11 @@ fn random() -> Result<[u8; 16]> {
     let mut bytes = [0; 16];
     // SAFETY: the buffer is as long as stated.
     let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-    if got == bytes.len() as isize { Ok(bytes) } else { Err(Error::os("getrandom for AT_RANDOM")) }
+    if got == bytes.len() as isize {
+        Ok(bytes)
+    } else {
+        Err(Error::os("getrandom for AT_RANDOM"))
+    }
 }
 
 /// Undoes what Rust's runtime did to signals before main, as execve would: its handlers for stack overflows go and
@@ -207,14 +256,22 @@ fn forget_runtime_signals() {
     };
     reset(libc::SIGSEGV, libc::SIG_DFL);
     reset(libc::SIGBUS, libc::SIG_DFL);
-    reset(libc::SIGPIPE, SIGPIPE_AT_START.load(std::sync::atomic::Ordering::Relaxed));
-    let none = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
+    reset(
+        libc::SIGPIPE,
+        SIGPIPE_AT_START.load(std::sync::atomic::Ordering::Relaxed),
+    );
+    let none = libc::stack_t {
+        ss_sp: std::ptr::null_mut(),
+        ss_flags: libc::SS_DISABLE,
+        ss_size: 0,
+    };
     // SAFETY: disables the runtime's alternate stack; no handler that uses it is left.
     unsafe { libc::sigaltstack(&raw const none, std::ptr::null_mut()) };
 }
 
 /// What SIGPIPE's disposition was before Rust's runtime set it to "ignore".
-static SIGPIPE_AT_START: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(libc::SIG_DFL);
+static SIGPIPE_AT_START: std::sync::atomic::AtomicUsize =
+    std::sync::atomic::AtomicUsize::new(libc::SIG_DFL);
 
 /// Run by the C runtime before Rust's.
 #[used]

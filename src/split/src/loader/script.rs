@@ -22,16 +22,27 @@ pub(super) struct Resolved {
 
 /// Follows `#!` lines from `program` to a file that is no script.
 pub(super) fn resolve(program: &Program) -> Result<Resolved> {
-    let mut resolved = Resolved { path: program.path.clone(), args: program.args.clone() };
+    let mut resolved = Resolved {
+        path: program.path.clone(),
+        args: program.args.clone(),
+    };
     for _ in 0..=LEVELS_MAX {
-        let Some(line) = first_line(&resolved.path)? else { return Ok(resolved) };
+        let Some(line) = first_line(&resolved.path)? else {
+            return Ok(resolved);
+        };
         let mut args: Vec<OsString> = line.interpreter_and_argument(&resolved.path)?;
         let interpreter = PathBuf::from(&args[0]);
         args.push(resolved.path.into_os_string());
         args.extend(resolved.args.into_iter().skip(1));
-        resolved = Resolved { path: interpreter, args };
+        resolved = Resolved {
+            path: interpreter,
+            args,
+        };
     }
-    Err(Error::ScriptTooDeep { path: program.path.clone(), levels: LEVELS_MAX })
+    Err(Error::ScriptTooDeep {
+        path: program.path.clone(),
+        levels: LEVELS_MAX,
+    })
 }
 
 /// What follows the `#!`.
@@ -42,22 +53,42 @@ fn first_line(path: &Path) -> Result<Option<Line>> {
     let mut start = Vec::new();
     let source = super::open(path)?;
     let read = source.take(LINE_MAX_BYTES).read_to_end(&mut start);
-    read.map_err(|source| Error::OpenProgram { path: path.into(), source })?;
-    Ok(start.strip_prefix(b"#!").map(|rest| Line(rest.split(|&b| b == b'\n').next().unwrap_or_default().to_vec())))
+    read.map_err(|source| Error::OpenProgram {
+        path: path.into(),
+        source,
+    })?;
+    Ok(start.strip_prefix(b"#!").map(|rest| {
+        Line(
+            rest.split(|&b| b == b'\n')
+                .next()
+                .unwrap_or_default()
+                .to_vec(),
+        )
+    }))
 }
 
 impl Line {
     /// One or two strings: everything after the interpreter is *one* argument.
     fn interpreter_and_argument(&self, script: &Path) -> Result<Vec<OsString>> {
         let line = self.0.trim_ascii();
-        let end = line.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(line.len());
+        let end = line
+            .iter()
+            .position(|b| matches!(b, b' ' | b'\t'))
+            .unwrap_or(line.len());
         let (interpreter, argument) = line.split_at(end);
         let argument = argument.trim_ascii();
         if interpreter.is_empty() {
-            return Err(Error::NotAProgram { path: script.into(), why: "its #! line names no interpreter".into() });
+            return Err(Error::NotAProgram {
+                path: script.into(),
+                why: "its #! line names no interpreter".into(),
+            });
         }
         let parts = [interpreter, argument];
-        Ok(parts.into_iter().filter(|part| !part.is_empty()).map(|part| OsStr::from_bytes(part).to_owned()).collect())
+        Ok(parts
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(|part| OsStr::from_bytes(part).to_owned())
+            .collect())
     }
 }
 
@@ -75,7 +106,11 @@ mod tests {
 
     fn resolve_args(path: &Path) -> Result<Resolved> {
         let args = ["name", "a", "b"].map(OsString::from).to_vec();
-        resolve(&Program { path: path.into(), args, env: Vec::new() })
+        resolve(&Program {
+            path: path.into(),
+            args,
+            env: Vec::new(),
+        })
     }
 
     #[test]
@@ -94,12 +129,22 @@ mod tests {
         let inner = script(dir.path(), "inner", "#!/bin/sh\n");
         let outer = script(dir.path(), "outer", &format!("#!{} x", inner.display()));
         let resolved = resolve_args(&outer).unwrap();
-        let expected = ["/bin/sh", inner.to_str().unwrap(), "x", outer.to_str().unwrap(), "a", "b"];
+        let expected = [
+            "/bin/sh",
+            inner.to_str().unwrap(),
+            "x",
+            outer.to_str().unwrap(),
+            "a",
+            "b",
+        ];
         assert_eq!(resolved.args, expected.map(OsString::from));
 
         let itself = dir.path().join("loop");
         script(dir.path(), "loop", &format!("#!{}", itself.display()));
-        assert!(matches!(resolve_args(&itself), Err(Error::ScriptTooDeep { .. })));
+        assert!(matches!(
+            resolve_args(&itself),
+            Err(Error::ScriptTooDeep { .. })
+        ));
     }
 
     #[test]

@@ -85,7 +85,9 @@ unsafe fn patch(text: Range<usize>, prot: i32, count: usize) -> Result<(), Errno
     let mut next = 0;
     let mut at = 0;
     loop {
-        let Some(found) = system_calls(&code[at..]).next() else { break };
+        let Some(found) = system_calls(&code[at..]).next() else {
+            break;
+        };
         at += found;
         if let Verdict::Steer { start } = judge(code, at)
             && let Some(room) = trampolines.get_mut(next..next + trampoline::MAX_BYTES)
@@ -148,7 +150,8 @@ mod tests {
     /// Maps `code` as a file's text would be, steers it, and returns its address.
     fn steered(code: &[u8]) -> (usize, Scan) {
         let len = page_up(code.len());
-        let page = window::map(&Request::anonymous(len, libc::PROT_READ | libc::PROT_WRITE)).unwrap();
+        let page =
+            window::map(&Request::anonymous(len, libc::PROT_READ | libc::PROT_WRITE)).unwrap();
         // SAFETY: just mapped, long enough; not executed meanwhile.
         unsafe {
             std::ptr::copy_nonoverlapping(code.as_ptr(), page as *mut u8, code.len());
@@ -163,7 +166,13 @@ mod tests {
         // getpid (39); mmap (9) with an instruction between; ret.
         let code = b"\xb8\x27\0\0\0\x0f\x05\xb8\x09\0\0\0\x31\xff\x0f\x05\xc3";
         let (page, scan) = steered(code);
-        assert_eq!(scan, Scan { steered: 1, unknown: 0 });
+        assert_eq!(
+            scan,
+            Scan {
+                steered: 1,
+                unknown: 0
+            }
+        );
         // SAFETY: mapped readable by `steered`.
         let now = unsafe { std::slice::from_raw_parts(page as *const u8, code.len()) };
         assert_eq!(now[..7], code[..7], "getpid stays");
@@ -173,6 +182,9 @@ mod tests {
         assert!(window::contains(trampoline));
         // SAFETY: the trampoline page is readable.
         let first = unsafe { std::slice::from_raw_parts(trampoline as *const u8, 7) };
-        assert_eq!(first, b"\xb8\x09\0\0\0\x31\xff", "it begins with the instructions it stands for");
+        assert_eq!(
+            first, b"\xb8\x09\0\0\0\x31\xff",
+            "it begins with the instructions it stands for"
+        );
     }
 }

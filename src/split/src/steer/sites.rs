@@ -52,43 +52,61 @@ pub(super) enum Verdict {
 
 /// The offsets of the bytes `0f 05` in `code`.
 pub(super) fn system_calls(code: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    code.windows(SYSCALL_BYTES).enumerate().filter(|(_, bytes)| *bytes == SYSCALL).map(|(at, _)| at)
+    code.windows(SYSCALL_BYTES)
+        .enumerate()
+        .filter(|(_, bytes)| *bytes == SYSCALL)
+        .map(|(at, _)| at)
 }
 
 /// Decides about the bytes `0f 05` at offset `at`.
 pub(super) fn judge(code: &[u8], at: usize) -> Verdict {
     if let Some((start, number)) = constant(code, at) {
-        return if is_virtualised(number) { Verdict::Steer { start } } else { Verdict::Harmless };
+        return if is_virtualised(number) {
+            Verdict::Steer { start }
+        } else {
+            Verdict::Harmless
+        };
     }
     if loaded_from_memory(code, at) {
         return Verdict::Harmless;
     }
     if code[..at].ends_with(LIBC_SYSCALL) {
-        return Verdict::Steer { start: at - MOV_BYTES };
+        return Verdict::Steer {
+            start: at - MOV_BYTES,
+        };
     }
     if let Some((copy, register)) = copied_from(code, at) {
         return match kept_constant(code, at, register) {
             Some(number) if !is_virtualised(number) => Verdict::Harmless,
-            Some(_) => long_instruction(code, copy, at).map_or(Verdict::Unknown, |start| Verdict::Steer { start }),
+            Some(_) => long_instruction(code, copy, at)
+                .map_or(Verdict::Unknown, |start| Verdict::Steer { start }),
             None => Verdict::Unknown,
         };
     }
-    if is_boundary(code, at) && looks_like_code(code, at) { Verdict::Unknown } else { Verdict::NotCode }
+    if is_boundary(code, at) && looks_like_code(code, at) {
+        Verdict::Unknown
+    } else {
+        Verdict::NotCode
+    }
 }
 
 /// The body of glibc's syscall(2) up to its system call: moves the arguments by one register, the seventh from the stack.
-const LIBC_SYSCALL: &[u8] = b"\x48\x89\xf8\x48\x89\xf7\x48\x89\xd6\x48\x89\xca\x4d\x89\xc2\x4d\x89\xc8\x4c\x8b\x4c\x24\x08";
+const LIBC_SYSCALL: &[u8] =
+    b"\x48\x89\xf8\x48\x89\xf7\x48\x89\xd6\x48\x89\xca\x4d\x89\xc2\x4d\x89\xc8\x4c\x8b\x4c\x24\x08";
 
 /// The number that `mov $nr,%eax` (or `xor %eax,%eax`) gives the system call at `at`, and that instruction's offset.
 fn constant(code: &[u8], at: usize) -> Option<(usize, u32)> {
-    (at.saturating_sub(STRAIGHT_MAX_BYTES)..at).rev().find_map(|start| {
-        // A quick look at the first byte spares decoding at almost every offset.
-        if !matches!(code[start], 0xb8 | 0x31 | 0x33 | 0x48) {
-            return None;
-        }
-        let number = number_set_by(&decode(code, start)?)?;
-        (runs_straight(code, start, at) && !has_rex_prefix(code, start)).then_some((start, number))
-    })
+    (at.saturating_sub(STRAIGHT_MAX_BYTES)..at)
+        .rev()
+        .find_map(|start| {
+            // A quick look at the first byte spares decoding at almost every offset.
+            if !matches!(code[start], 0xb8 | 0x31 | 0x33 | 0x48) {
+                return None;
+            }
+            let number = number_set_by(&decode(code, start)?)?;
+            (runs_straight(code, start, at) && !has_rex_prefix(code, start))
+                .then_some((start, number))
+        })
 }
 
 fn number_set_by(instruction: &Instruction) -> Option<u32> {
@@ -96,7 +114,10 @@ fn number_set_by(instruction: &Instruction) -> Option<u32> {
         Code::Mov_r32_imm32 if instruction.op0_register() == Register::EAX => {
             Some(instruction.immediate32()).filter(|number| *number < NUMBER_LIMIT)
         }
-        Code::Mov_rm64_imm32 if instruction.op0_kind() == OpKind::Register && instruction.op0_register() == Register::RAX => {
+        Code::Mov_rm64_imm32
+            if instruction.op0_kind() == OpKind::Register
+                && instruction.op0_register() == Register::RAX =>
+        {
             Some(instruction.immediate32()).filter(|number| *number < NUMBER_LIMIT)
         }
         Code::Xor_rm32_r32 | Code::Xor_r32_rm32 => {
@@ -110,7 +131,9 @@ fn number_set_by(instruction: &Instruction) -> Option<u32> {
 /// Whether the byte before `start` is a REX prefix that makes it another register's instruction, rather than the last
 /// byte of the instruction before.
 fn has_rex_prefix(code: &[u8], start: usize) -> bool {
-    let Some(before) = start.checked_sub(1) else { return false };
+    let Some(before) = start.checked_sub(1) else {
+        return false;
+    };
     code[before] & 0xf0 == 0x40 && in_step(code, before) > in_step(code, start)
 }
 
@@ -120,7 +143,9 @@ fn runs_straight(code: &[u8], start: usize, at: usize) -> bool {
     let mut offset = start;
     while offset < at {
         match decode(code, offset) {
-            Some(instruction) if offset == start || can_be_moved(&instruction) => offset += instruction.len(),
+            Some(instruction) if offset == start || can_be_moved(&instruction) => {
+                offset += instruction.len()
+            }
             _ => return false,
         }
     }
@@ -128,7 +153,8 @@ fn runs_straight(code: &[u8], start: usize, at: usize) -> bool {
 }
 
 fn decode(code: &[u8], offset: usize) -> Option<Instruction> {
-    let mut decoder = Decoder::try_with_ip(64, code.get(offset..)?, 0, DecoderOptions::NONE).ok()?;
+    let mut decoder =
+        Decoder::try_with_ip(64, code.get(offset..)?, 0, DecoderOptions::NONE).ok()?;
     let instruction = decoder.decode();
     (!instruction.is_invalid()).then_some(instruction)
 }
@@ -136,14 +162,19 @@ fn decode(code: &[u8], offset: usize) -> Option<Instruction> {
 /// Instructions that may stand between the `mov` and the `syscall`: plain data movement that does not write rax.
 fn can_be_moved(instruction: &Instruction) -> bool {
     use Mnemonic::*;
-    let writes_first = match instruction.mnemonic() {
-        Cmp | Nop | Push | Test => false,
-        Add | And | Btr | Bts | Dec | Imul | Inc | Lea | Mov | Movsx | Movsxd | Movzx | Neg | Not | Or | Pop | Sar | Shl | Shr | Sub | Xor => true,
-        Cmova | Cmovae | Cmovb | Cmovbe | Cmove | Cmovg | Cmovge | Cmovl | Cmovle | Cmovne | Cmovns | Cmovs => true,
-        Seta | Setae | Setb | Setbe | Sete | Setg | Setge | Setl | Setle | Setne | Setns | Sets => true,
-        Movaps | Movd | Movdqa | Movdqu | Movhps | Movq | Movups | Punpcklqdq | Pxor | Xorps => true,
-        _ => return false,
-    };
+    let writes_first =
+        match instruction.mnemonic() {
+            Cmp | Nop | Push | Test => false,
+            Add | And | Btr | Bts | Dec | Imul | Inc | Lea | Mov | Movsx | Movsxd | Movzx | Neg
+            | Not | Or | Pop | Sar | Shl | Shr | Sub | Xor => true,
+            Cmova | Cmovae | Cmovb | Cmovbe | Cmove | Cmovg | Cmovge | Cmovl | Cmovle | Cmovne
+            | Cmovns | Cmovs => true,
+            Seta | Setae | Setb | Setbe | Sete | Setg | Setge | Setl | Setle | Setne | Setns
+            | Sets => true,
+            Movaps | Movd | Movdqa | Movdqu | Movhps | Movq | Movups | Punpcklqdq | Pxor
+            | Xorps => true,
+            _ => return false,
+        };
     let is_rax = matches!(
         instruction.op0_register(),
         Register::RAX | Register::EAX | Register::AX | Register::AL | Register::AH
@@ -159,47 +190,63 @@ fn loaded_from_memory(code: &[u8], at: usize) -> bool {
 
 /// The offset of a `mov %reg,%eax` shortly before the system call, and the register.
 fn copied_from(code: &[u8], at: usize) -> Option<(usize, Register)> {
-    (at.saturating_sub(STRAIGHT_MAX_BYTES / 2)..at).rev().find_map(|start| {
-        let instruction = decode(code, start)?;
-        let copies = instruction.mnemonic() == Mnemonic::Mov
-            && instruction.op0_kind() == OpKind::Register
-            && matches!(instruction.op0_register(), Register::EAX | Register::RAX)
-            && instruction.op1_kind() == OpKind::Register;
-        // `mov %edx,%eax` is the tail of `mov %r10d,%eax` and `mov %rdx,%rax`: take the longer one.
-        (copies && runs_straight(code, start, at)).then(|| match start.checked_sub(1).and_then(|s| decode(code, s)) {
-            Some(longer) if longer.len() == instruction.len() + 1 && has_rex_prefix(code, start) => {
-                (start - 1, longer.op1_register())
-            }
-            _ => (start, instruction.op1_register()),
+    (at.saturating_sub(STRAIGHT_MAX_BYTES / 2)..at)
+        .rev()
+        .find_map(|start| {
+            let instruction = decode(code, start)?;
+            let copies = instruction.mnemonic() == Mnemonic::Mov
+                && instruction.op0_kind() == OpKind::Register
+                && matches!(instruction.op0_register(), Register::EAX | Register::RAX)
+                && instruction.op1_kind() == OpKind::Register;
+            // `mov %edx,%eax` is the tail of `mov %r10d,%eax` and `mov %rdx,%rax`: take the longer one.
+            (copies && runs_straight(code, start, at)).then(|| {
+                match start.checked_sub(1).and_then(|s| decode(code, s)) {
+                    Some(longer)
+                        if longer.len() == instruction.len() + 1 && has_rex_prefix(code, start) =>
+                    {
+                        (start - 1, longer.op1_register())
+                    }
+                    _ => (start, instruction.op1_register()),
+                }
+            })
         })
-    })
 }
 
 /// The nearest instruction before `at` that is long enough for the jump and runs straight to `at`, where the instruction
 /// at `copy` sets eax. One long instruction, so that nobody can jump to the middle of the jump.
 fn long_instruction(code: &[u8], copy: usize, at: usize) -> Option<usize> {
-    (at.saturating_sub(STRAIGHT_MAX_BYTES)..=at.saturating_sub(MOV_BYTES)).rev().find(|&start| {
-        decode(code, start).is_some_and(|first| first.len() >= MOV_BYTES && can_be_moved(&first))
-            && runs_straight(code, start, if start < copy { copy } else { at })
-            && is_boundary(code, start)
-    })
+    (at.saturating_sub(STRAIGHT_MAX_BYTES)..=at.saturating_sub(MOV_BYTES))
+        .rev()
+        .find(|&start| {
+            decode(code, start)
+                .is_some_and(|first| first.len() >= MOV_BYTES && can_be_moved(&first))
+                && runs_straight(code, start, if start < copy { copy } else { at })
+                && is_boundary(code, start)
+        })
 }
 
 /// The constant that the nearest `mov $imm32,%register` before `at` loads; `register` by its 32- or 64-bit name.
 fn kept_constant(code: &[u8], at: usize, register: Register) -> Option<u32> {
     // RAX to R15 are numbered in a row, as EAX to R15D.
     let is_64_bit = (Register::RAX..=Register::R15).contains(&register);
-    let register = if is_64_bit { Register::EAX + (register as u32 - Register::RAX as u32) } else { register };
-    (at.saturating_sub(LOOK_BACK_BYTES)..at).rev().find_map(|start| {
-        // b8+r, or 41 b8+r for r8d to r15d.
-        if !matches!(code[start], 0xb8..=0xbf | 0x41) {
-            return None;
-        }
-        let instruction = decode(code, start)?;
-        let loads = instruction.code() == Code::Mov_r32_imm32 && instruction.op0_register() == register;
-        let number = instruction.immediate32();
-        (loads && number < NUMBER_LIMIT).then_some(number)
-    })
+    let register = if is_64_bit {
+        Register::EAX + (register as u32 - Register::RAX as u32)
+    } else {
+        register
+    };
+    (at.saturating_sub(LOOK_BACK_BYTES)..at)
+        .rev()
+        .find_map(|start| {
+            // b8+r, or 41 b8+r for r8d to r15d.
+            if !matches!(code[start], 0xb8..=0xbf | 0x41) {
+                return None;
+            }
+            let instruction = decode(code, start)?;
+            let loads =
+                instruction.code() == Code::Mov_r32_imm32 && instruction.op0_register() == register;
+            let number = instruction.immediate32();
+            (loads && number < NUMBER_LIMIT).then_some(number)
+        })
 }
 
 /// Whether an instruction begins at `at`, as far as the code before it tells.
@@ -211,16 +258,26 @@ fn is_boundary(code: &[u8], at: usize) -> bool {
 /// instructions.
 fn looks_like_code(code: &[u8], at: usize) -> bool {
     let first = at.saturating_sub(2 * STARTS);
-    let Some(start) = (first..at).find(|&start| reaches(code, start, at)) else { return true };
-    let Some(bytes) = code.get(start..) else { return false };
-    let Ok(mut decoder) = Decoder::try_with_ip(64, bytes, start as u64, DecoderOptions::NONE) else { return false };
+    let Some(start) = (first..at).find(|&start| reaches(code, start, at)) else {
+        return true;
+    };
+    let Some(bytes) = code.get(start..) else {
+        return false;
+    };
+    let Ok(mut decoder) = Decoder::try_with_ip(64, bytes, start as u64, DecoderOptions::NONE)
+    else {
+        return false;
+    };
     let end = at + STARTS;
     while decoder.can_decode() && decoder.ip() < end as u64 {
         let instruction = decoder.decode();
         if is_no_programs(&instruction) {
             return false;
         }
-        let leaves = matches!(instruction.mnemonic(), Mnemonic::Ret | Mnemonic::Jmp | Mnemonic::Ud2 | Mnemonic::Hlt);
+        let leaves = matches!(
+            instruction.mnemonic(),
+            Mnemonic::Ret | Mnemonic::Jmp | Mnemonic::Ud2 | Mnemonic::Hlt
+        );
         if leaves && instruction.ip() > at as u64 {
             return true;
         }
@@ -233,8 +290,34 @@ fn is_no_programs(instruction: &Instruction) -> bool {
     use Mnemonic::*;
     matches!(
         instruction.mnemonic(),
-        INVALID | Cli | Sti | In | Out | Insb | Insd | Outsb | Outsd | Retf | Iret | Iretd | Iretq | Int1 | Int
-            | Fldcw | Fldenv | Fnstenv | Fnsave | Frstor | Enter | Loop | Loope | Loopne | Jrcxz | Xlatb | Lahf | Sahf
+        INVALID
+            | Cli
+            | Sti
+            | In
+            | Out
+            | Insb
+            | Insd
+            | Outsb
+            | Outsd
+            | Retf
+            | Iret
+            | Iretd
+            | Iretq
+            | Int1
+            | Int
+            | Fldcw
+            | Fldenv
+            | Fnstenv
+            | Fnsave
+            | Frstor
+            | Enter
+            | Loop
+            | Loope
+            | Loopne
+            | Jrcxz
+            | Xlatb
+            | Lahf
+            | Sahf
     )
 }
 
@@ -244,12 +327,19 @@ const STARTS: usize = 24;
 /// From how many of [`STARTS`] places before `at` decoding comes to have an instruction begin at `at`.
 fn in_step(code: &[u8], at: usize) -> usize {
     let first = at.saturating_sub(2 * STARTS);
-    (first..first + STARTS).filter(|&start| start <= at && reaches(code, start, at)).count()
+    (first..first + STARTS)
+        .filter(|&start| start <= at && reaches(code, start, at))
+        .count()
 }
 
 fn reaches(code: &[u8], start: usize, at: usize) -> bool {
-    let Some(bytes) = code.get(start..) else { return false };
-    let Ok(mut decoder) = Decoder::try_with_ip(64, bytes, start as u64, DecoderOptions::NONE) else { return false };
+    let Some(bytes) = code.get(start..) else {
+        return false;
+    };
+    let Ok(mut decoder) = Decoder::try_with_ip(64, bytes, start as u64, DecoderOptions::NONE)
+    else {
+        return false;
+    };
     // Invalid bytes are stepped over: a start in the middle of an instruction says nothing.
     while decoder.ip() < at as u64 {
         let _ = decoder.decode();
@@ -262,17 +352,28 @@ mod tests {
     use super::*;
 
     fn verdict(code: &[u8]) -> Verdict {
-        let at = system_calls(code).last().expect("a system call in the test's code");
+        let at = system_calls(code)
+            .last()
+            .expect("a system call in the test's code");
         judge(code, at)
     }
 
     #[test]
     fn direct_sites() {
-        assert_eq!(verdict(b"\xb8\x09\0\0\0\x0f\x05"), Verdict::Steer { start: 0 });
-        assert_eq!(verdict(b"\x90\x90\xb8\x0d\0\0\0\x0f\x05\xc3"), Verdict::Steer { start: 2 });
+        assert_eq!(
+            verdict(b"\xb8\x09\0\0\0\x0f\x05"),
+            Verdict::Steer { start: 0 }
+        );
+        assert_eq!(
+            verdict(b"\x90\x90\xb8\x0d\0\0\0\x0f\x05\xc3"),
+            Verdict::Steer { start: 2 }
+        );
         assert_eq!(verdict(b"\xb8\x27\0\0\0\x0f\x05"), Verdict::Harmless);
         assert_eq!(verdict(b"\x31\xc0\x0f\x05"), Verdict::Harmless);
-        assert_eq!(verdict(b"\x48\xc7\xc0\x0f\0\0\0\x0f\x05"), Verdict::Harmless);
+        assert_eq!(
+            verdict(b"\x48\xc7\xc0\x0f\0\0\0\x0f\x05"),
+            Verdict::Harmless
+        );
     }
 
     #[test]
@@ -281,11 +382,20 @@ mod tests {
         let readlink = b"\xb8\x59\0\0\0\x48\x8d\x3d\xdb\xca\x01\0\x41\x54\x48\x81\xec\x08\x10\0\0\x48\x89\xe6\x0f\x05";
         assert_eq!(verdict(readlink), Verdict::Steer { start: 0 });
         // mov $0xe,%eax; movq $0x20,(%rsp); syscall
-        assert_eq!(verdict(b"\xb8\x0e\0\0\0\x48\xc7\x04\x24\x20\0\0\0\x0f\x05"), Verdict::Steer { start: 0 });
+        assert_eq!(
+            verdict(b"\xb8\x0e\0\0\0\x48\xc7\x04\x24\x20\0\0\0\x0f\x05"),
+            Verdict::Steer { start: 0 }
+        );
         // mov $9,%eax; mov $39,%eax; syscall: the nearer one counts.
-        assert_eq!(verdict(b"\xb8\x09\0\0\0\xb8\x27\0\0\0\x0f\x05"), Verdict::Harmless);
+        assert_eq!(
+            verdict(b"\xb8\x09\0\0\0\xb8\x27\0\0\0\x0f\x05"),
+            Verdict::Harmless
+        );
         // mov $9,%eax; jmp +0; syscall: not straight.
-        assert_ne!(verdict(b"\xb8\x09\0\0\0\xeb\0\x0f\x05"), Verdict::Steer { start: 0 });
+        assert_ne!(
+            verdict(b"\xb8\x09\0\0\0\xeb\0\x0f\x05"),
+            Verdict::Steer { start: 0 }
+        );
     }
 
     #[test]
@@ -301,9 +411,15 @@ mod tests {
     #[test]
     fn numbers_kept_in_registers() {
         // mov $0xca,%r9d; nop; mov %r9d,%eax; syscall
-        assert_eq!(verdict(b"\x41\xb9\xca\0\0\0\x90\x44\x89\xc8\x0f\x05"), Verdict::Harmless);
+        assert_eq!(
+            verdict(b"\x41\xb9\xca\0\0\0\x90\x44\x89\xc8\x0f\x05"),
+            Verdict::Harmless
+        );
         // the same with mmap's number
-        assert_eq!(verdict(b"\x41\xb9\x09\0\0\0\x90\x44\x89\xc8\x0f\x05"), Verdict::Unknown);
+        assert_eq!(
+            verdict(b"\x41\xb9\x09\0\0\0\x90\x44\x89\xc8\x0f\x05"),
+            Verdict::Unknown
+        );
         // the same, behind enough code to be in step, with mov $2,%edi right before the copy
         let mut code = b"\x48\x89\xfb".repeat(40);
         code.extend(b"\x41\xbf\x0e\0\0\0\xc3\xbf\x02\0\0\0\x44\x89\xf8\x0f\x05");
@@ -311,7 +427,10 @@ mod tests {
         // mov %r8d,%eax; syscall, and no constant anywhere
         assert_eq!(verdict(b"\x90\x44\x89\xc0\x0f\x05"), Verdict::Unknown);
         // glibc's setxid
-        assert_eq!(verdict(b"\x48\x8b\x78\x08\x8b\x00\x0f\x05"), Verdict::Harmless);
+        assert_eq!(
+            verdict(b"\x48\x8b\x78\x08\x8b\x00\x0f\x05"),
+            Verdict::Harmless
+        );
     }
 
     #[test]
@@ -330,7 +449,9 @@ mod tests {
         let file = object::File::parse(&*bytes).unwrap();
         let (mut steered, mut unknown) = (0, Vec::new());
         for section in file.sections() {
-            let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+            let SectionFlags::Elf { sh_flags } = section.flags() else {
+                continue;
+            };
             if sh_flags & u64::from(elf::SHF_EXECINSTR) == 0 {
                 continue;
             }
@@ -350,14 +471,21 @@ mod tests {
     fn this_machines_libc_needs_no_backstop() {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let mapped = |part: &str| {
-            let mut paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+            let mut paths = maps
+                .lines()
+                .filter_map(|line| line.split_whitespace().nth(5));
             paths.rfind(|path| path.contains(part)).map(str::to_owned)
         };
         for (part, least) in [("/libc.so", 20), ("/ld-linux", 5)] {
-            let Some(path) = mapped(part) else { return eprintln!("skipped: not a process with glibc") };
+            let Some(path) = mapped(part) else {
+                return eprintln!("skipped: not a process with glibc");
+            };
             let (steered, unknown) = scan_file(&path);
             assert!(steered >= least, "{path}: only {steered} sites");
-            assert!(unknown.is_empty(), "{path}: cannot tell the sites at {unknown:x?}");
+            assert!(
+                unknown.is_empty(),
+                "{path}: cannot tell the sites at {unknown:x?}"
+            );
         }
     }
 

@@ -28,7 +28,8 @@ use crate::gate::{GATE_ADDR, HOOKS_OFFSET, Hook};
 /// From the hook's return address to `leave`.
 pub(crate) const LEAVE_OFFSET: usize = ADD_RED_ZONE.len() + JUMP_BYTES;
 /// From the hook's return address to `changed`.
-pub(crate) const CHANGED_OFFSET: usize = LEAVE_OFFSET + ADD_RED_ZONE.len() + SYSCALL.len() + JUMP_BYTES;
+pub(crate) const CHANGED_OFFSET: usize =
+    LEAVE_OFFSET + ADD_RED_ZONE.len() + SYSCALL.len() + JUMP_BYTES;
 /// Room for one trampoline.
 pub(super) const MAX_BYTES: usize = 144;
 
@@ -45,7 +46,8 @@ const CHANGED_BYTES: usize =
     SYSCALL.len() + RESTORE_RDI.len() + RESTORE_RSI.len() + ADD_RED_ZONE.len() + JUMP_BYTES;
 
 const _: () = assert!(
-    STRAIGHT_MAX_BYTES + SUB_RED_ZONE.len() + CALL_BYTES + CHANGED_OFFSET + CHANGED_BYTES <= MAX_BYTES,
+    STRAIGHT_MAX_BYTES + SUB_RED_ZONE.len() + CALL_BYTES + CHANGED_OFFSET + CHANGED_BYTES
+        <= MAX_BYTES,
     "a trampoline may outgrow its room"
 );
 
@@ -63,7 +65,11 @@ pub(super) struct Places {
 /// Writes the trampoline for the site whose instructions before the `syscall` are `moved`, and returns the jump to put
 /// in their place. `None`: something is out of reach; the site stays as it is.
 pub(super) fn encode(room: &mut [u8], moved: &[u8], places: Places) -> Option<[u8; JUMP_BYTES]> {
-    let mut out = Writer { room, at: 0, base: places.trampoline };
+    let mut out = Writer {
+        room,
+        at: 0,
+        base: places.trampoline,
+    };
     out.moved(moved, places.from)?;
     out.bytes(&SUB_RED_ZONE)?;
     out.bytes(&call_hook())?;
@@ -94,7 +100,9 @@ fn jump(from: usize, to: usize) -> Option<[u8; JUMP_BYTES]> {
 }
 
 fn distance(from: usize, to: usize) -> Option<[u8; 4]> {
-    i32::try_from(to.wrapping_sub(from) as isize).ok().map(i32::to_le_bytes)
+    i32::try_from(to.wrapping_sub(from) as isize)
+        .ok()
+        .map(i32::to_le_bytes)
 }
 
 struct Writer<'a> {
@@ -105,7 +113,9 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
-        self.room.get_mut(self.at..self.at + bytes.len())?.copy_from_slice(bytes);
+        self.room
+            .get_mut(self.at..self.at + bytes.len())?
+            .copy_from_slice(bytes);
         self.at += bytes.len();
         Some(())
     }
@@ -124,9 +134,16 @@ impl Writer<'_> {
             let at = self.at;
             self.bytes(code.get(start..end)?)?;
             if instruction.is_ip_rel_memory_operand() {
-                let offset = decoder.get_constant_offsets(&instruction).displacement_offset();
-                let relative = distance(self.base + self.at, instruction.ip_rel_memory_address() as usize)?;
-                self.room.get_mut(at + offset..at + offset + 4)?.copy_from_slice(&relative);
+                let offset = decoder
+                    .get_constant_offsets(&instruction)
+                    .displacement_offset();
+                let relative = distance(
+                    self.base + self.at,
+                    instruction.ip_rel_memory_address() as usize,
+                )?;
+                self.room
+                    .get_mut(at + offset..at + offset + 4)?
+                    .copy_from_slice(&relative);
             }
         }
         Some(())
@@ -137,21 +154,34 @@ impl Writer<'_> {
 mod tests {
     use super::*;
 
-    const PLACES: Places = Places { trampoline: 0x2000_0010_0000, from: 0x2000_0000_1000, back: 0x2000_0000_1010 };
+    const PLACES: Places = Places {
+        trampoline: 0x2000_0010_0000,
+        from: 0x2000_0000_1000,
+        back: 0x2000_0000_1010,
+    };
 
     #[test]
     fn layout_is_the_pictures() {
         let mut room = [0xcc; MAX_BYTES];
         let jump = encode(&mut room, b"\xb8\x09\0\0\0", PLACES).unwrap();
         assert_eq!(jump[0], 0xe9);
-        assert_eq!(i32::from_le_bytes(jump[1..].try_into().unwrap()), 0x10_0000 - 0x1005);
+        assert_eq!(
+            i32::from_le_bytes(jump[1..].try_into().unwrap()),
+            0x10_0000 - 0x1005
+        );
         let expected: &[u8] = b"\xb8\x09\0\0\0\x48\x8d\x64\x24\x80\xff\x14\x25\x00\x01\x10\x00\x48\x8d\xa4\x24\x80\0\0\0";
         assert_eq!(&room[..expected.len()], expected);
         assert_eq!(room[17 + 8], 0xe9);
         let leave = 17 + LEAVE_OFFSET;
-        assert_eq!(room[leave..leave + 10], *b"\x48\x8d\xa4\x24\x80\0\0\0\x0f\x05");
+        assert_eq!(
+            room[leave..leave + 10],
+            *b"\x48\x8d\xa4\x24\x80\0\0\0\x0f\x05"
+        );
         let changed = 17 + CHANGED_OFFSET;
-        assert_eq!(room[changed..changed + 12], *b"\x0f\x05\x48\x8b\x7c\x24\xb8\x48\x8b\x74\x24\xc0");
+        assert_eq!(
+            room[changed..changed + 12],
+            *b"\x0f\x05\x48\x8b\x7c\x24\xb8\x48\x8b\x74\x24\xc0"
+        );
     }
 
     #[test]
@@ -161,12 +191,18 @@ mod tests {
         encode(&mut room, b"\xb8\x0e\0\0\0\x48\x8d\x35\x34\x12\0\0", PLACES).unwrap();
         let target = PLACES.from + 12 + 0x1234;
         let relative = i32::from_le_bytes(room[8..12].try_into().unwrap());
-        assert_eq!((PLACES.trampoline + 12).wrapping_add_signed(relative as isize), target);
+        assert_eq!(
+            (PLACES.trampoline + 12).wrapping_add_signed(relative as isize),
+            target
+        );
     }
 
     #[test]
     fn out_of_reach_is_refused() {
-        let far = Places { trampoline: PLACES.from + (3 << 30), ..PLACES };
+        let far = Places {
+            trampoline: PLACES.from + (3 << 30),
+            ..PLACES
+        };
         assert_eq!(encode(&mut [0; MAX_BYTES], b"\xb8\x09\0\0\0", far), None);
     }
 }

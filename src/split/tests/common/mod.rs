@@ -12,16 +12,25 @@ use std::process::{Command, Output};
 /// The example that runs a program in the window.
 pub fn runner() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    let target = test.parent().and_then(Path::parent).expect("tests are in target/PROFILE/deps");
+    let target = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("tests are in target/PROFILE/deps");
     let runner = target.join("examples/run_in_window");
-    assert!(runner.is_file(), "{} is missing: cargo build --examples first", runner.display());
+    assert!(
+        runner.is_file(),
+        "{} is missing: cargo build --examples first",
+        runner.display()
+    );
     runner
 }
 
 /// Finds a program in PATH; says that the test is skipped if it is not there.
 pub fn installed(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    let found = std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file());
     if found.is_none() {
         eprintln!("SKIPPED: {name} is not installed");
     }
@@ -40,7 +49,9 @@ pub fn in_window(program: impl AsRef<OsStr>) -> Command {
 pub fn same(program: impl AsRef<OsStr>, prepare: impl Fn(&mut Command)) -> Output {
     let run = |mut command: Command| {
         prepare(&mut command);
-        command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
+        command
+            .output()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"))
     };
     let plain = run(Command::new(program.as_ref()));
     let windowed = run(in_window(program.as_ref()));
@@ -48,7 +59,11 @@ pub fn same(program: impl AsRef<OsStr>, prepare: impl Fn(&mut Command)) -> Outpu
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (text(&output.stdout), text(&output.stderr), output.status)
     };
-    assert_eq!(show(&windowed), show(&plain), "(left: in the window, right: as it is)");
+    assert_eq!(
+        show(&windowed),
+        show(&plain),
+        "(left: in the window, right: as it is)"
+    );
     windowed
 }
 
@@ -64,8 +79,18 @@ pub fn compile(dir: &Path, name: &str, source: &str, flags: &[&str]) -> Option<P
     let file = dir.join(format!("{name}.c"));
     let program = dir.join(name);
     std::fs::write(&file, source).expect("the test's directory is writable");
-    let output = Command::new(compiler).arg("-o").arg(&program).arg(&file).args(flags).output().expect("gcc runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(compiler)
+        .arg("-o")
+        .arg(&program)
+        .arg(&file)
+        .args(flags)
+        .output()
+        .expect("gcc runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Some(program)
 }
 

@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
             total = total * 7 + (unsigned long)sum;
         }
     }
-    while (detached_done != rounds || alarms == 0)
+    while (detached_done != rounds)
         usleep(1000);
     printf("%lu\n", total);
     return 0;

@@ -24,7 +24,6 @@ int main(void) {
     void *result;
     printf("callback: %lu\n", CALL_BACK(twice, 10));
     pthread_create(&thread, NULL, completed, (void *)40L);
-    fprintf(stderr, "ready\n");
     printf("made again: %lu\n", WAIT_FOR_RESTART(1, 20, 300, 4000, 50000, 600000, 7000000, 80000000));
     pthread_join(thread, &result);
     printf("completed: %lu\n", (word)result);

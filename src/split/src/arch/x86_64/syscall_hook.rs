@@ -43,17 +43,25 @@ const OSXSAVE: u32 = 1 << 27;
 /// [`Error::Processor`] when there is no xsave.
 pub(crate) fn prepare_syscall_hook() -> Result<()> {
     if __cpuid(1).ecx & OSXSAVE == 0 {
-        return Err(Error::Processor { what: "xsave (or the kernel has not enabled it)" });
+        return Err(Error::Processor {
+            what: "xsave (or the kernel has not enabled it)",
+        });
     }
     // SAFETY: OSXSAVE says that xgetbv works.
     let enabled = unsafe { xcr0() } as u32;
     let mask = enabled & VECTOR_COMPONENTS;
-    let ends = (2..8).filter(|component| mask & 1 << component != 0).map(|component| {
-        // CPUID leaf 13: eax is the component's size, ebx its offset.
-        let leaf = __cpuid_count(13, component);
-        leaf.eax + leaf.ebx
-    });
-    let bytes = ends.max().unwrap_or(0).max(XSAVE_MIN_BYTES).next_multiple_of(64);
+    let ends = (2..8)
+        .filter(|component| mask & 1 << component != 0)
+        .map(|component| {
+            // CPUID leaf 13: eax is the component's size, ebx its offset.
+            let leaf = __cpuid_count(13, component);
+            leaf.eax + leaf.ebx
+        });
+    let bytes = ends
+        .max()
+        .unwrap_or(0)
+        .max(XSAVE_MIN_BYTES)
+        .next_multiple_of(64);
     XSAVE_BYTES.store(u64::from(bytes), Relaxed);
     XSAVE_MASK.store(mask, Relaxed);
     Ok(())

@@ -1,0 +1,159 @@
+//! Error handlers, and the classes, codes and strings of errors (MPI-5.0 sections 9.3 to 9.5). What a handler does is
+//! in [`crate::raise`].
+//!
+//! An error handler outlives `MPI_Errhandler_free` while a communicator uses it; `MPI_Comm_get_errhandler` gives the
+//! application a further reference, which it frees in its turn.
+
+use mana_record_replay::address::{CallbackLanguage, UpperAddress};
+use mana_record_replay::errhandler::{ERRORS_ABORT, ERRORS_ARE_FATAL, ERRORS_RETURN, Errhandler, ErrhandlerKind};
+use mana_record_replay::error_class::ErrorClass;
+use mana_record_replay::handle::ErrhandlerHandle;
+use mana_table::constants as mpi;
+
+use crate::args::Args;
+use crate::engine::{State, state};
+use crate::error::{Call, MpiError};
+use crate::predefined_attributes::last_used_code_changed;
+use crate::raise;
+
+/// The error handler in an argument word, for objects of `kind`.
+fn usable(state: &State, word: u64, kind: ErrhandlerKind) -> Result<ErrhandlerHandle, MpiError> {
+    let handle = ErrhandlerHandle::from_word(word)?;
+    if is_predefined(handle) {
+        return Ok(handle);
+    }
+    let made_for = state.objects.errhandlers.require(handle)?.kind;
+    if made_for != kind {
+        let text = format!("{handle} was made for objects of the kind {made_for:?}, not {kind:?}");
+        return Err(MpiError::new(mpi::MPI_ERR_ERRHANDLER, text));
+    }
+    Ok(handle)
+}
+
+/// Whether it is one that MPI brings along (and not the null handle).
+fn is_predefined(handle: ErrhandlerHandle) -> bool {
+    matches!(handle, ERRORS_ARE_FATAL | ERRORS_ABORT | ERRORS_RETURN)
+}
+
+/// `MPI_Comm_create_errhandler(function, errhandler)`.
+pub fn comm_create_errhandler(a: &mut Args<'_>) -> Call {
+    if a.is_null(0) {
+        return Err(MpiError::argument("the error handler function is null"));
+    }
+    let handler = Errhandler {
+        kind: ErrhandlerKind::Comm,
+        function: UpperAddress(a.raw(0)),
+        language: CallbackLanguage::C,
+    };
+    let handle = state().objects.errhandlers.insert(handler)?;
+    a.set_handle(1, u64::from(handle.word()));
+    Ok(())
+}
+
+/// `MPI_Comm_set_errhandler(comm, errhandler)`.
+pub fn comm_set_errhandler(a: &mut Args<'_>) -> Call {
+    let mut state = state();
+    state.comms.get(a.raw(0))?;
+    let handler = usable(&state, a.raw(1), ErrhandlerKind::Comm)?;
+    state.objects.hold_errhandler(handler)?;
+    let before = std::mem::replace(&mut state.comms.get_mut(a.raw(0))?.errhandler, handler);
+    state.objects.errhandlers.release(before);
+    Ok(())
+}
+
+/// `MPI_Comm_get_errhandler(comm, errhandler)`.
+pub fn comm_get_errhandler(a: &mut Args<'_>) -> Call {
+    let handler = {
+        let mut state = state();
+        let handler = state.comms.get(a.raw(0))?.errhandler;
+        if !is_predefined(handler) {
+            state.objects.errhandlers.add_user_reference(handler)?;
+        }
+        handler
+    };
+    a.set_handle(1, u64::from(handler.word()));
+    Ok(())
+}
+
+/// `MPI_Comm_call_errhandler(comm, errorcode)`: succeeds if the handler comes back at all.
+pub fn comm_call_errhandler(a: &mut Args<'_>) -> Call {
+    let (comm, code) = (a.raw(0), a.int(1));
+    let text = {
+        let state = state();
+        state.comms.get(comm)?;
+        state.objects.errors.string_of(code)?
+    };
+    let error = MpiError::new(code, text.to_string_lossy());
+    raise::raise_on(comm, a.row().id, &error);
+    Ok(())
+}
+
+/// `MPI_Errhandler_free(errhandler)`. A predefined one, which `MPI_Comm_get_errhandler` may have given, stays.
+pub fn errhandler_free(a: &mut Args<'_>) -> Call {
+    let handle = ErrhandlerHandle::from_word(a.handle_at(0, 0))?;
+    if !is_predefined(handle) {
+        state().objects.errhandlers.free(handle)?;
+    }
+    a.set_handle(0, mpi::MPI_ERRHANDLER_NULL);
+    Ok(())
+}
+
+/// `MPI_Error_class(errorcode, errorclass)`.
+pub fn error_class(a: &mut Args<'_>) -> Call {
+    let class = state().objects.errors.class_of(a.int(0))?;
+    a.set_int(1, i64::from(class.0));
+    Ok(())
+}
+
+/// `MPI_Error_string(errorcode, string, resultlen)`.
+pub fn error_string(a: &mut Args<'_>) -> Call {
+    let text = state().objects.errors.string_of(a.int(0))?;
+    let len = a.set_bytes(1, text.to_bytes(), mpi::MPI_MAX_ERROR_STRING as usize);
+    a.set_int(2, len as i64);
+    Ok(())
+}
+
+/// `MPI_Add_error_class(errorclass)`.
+pub fn add_error_class(a: &mut Args<'_>) -> Call {
+    let class = {
+        let mut state = state();
+        let class = state.objects.errors.add_class();
+        last_used_code_changed(&state);
+        class
+    };
+    a.set_int(0, i64::from(class.0));
+    Ok(())
+}
+
+/// `MPI_Add_error_code(errorclass, errorcode)`.
+pub fn add_error_code(a: &mut Args<'_>) -> Call {
+    let code = {
+        let mut state = state();
+        let code = state.objects.errors.add_code(ErrorClass(a.int(0)))?;
+        last_used_code_changed(&state);
+        code
+    };
+    a.set_int(1, i64::from(code));
+    Ok(())
+}
+
+/// `MPI_Add_error_string(errorcode, string)`.
+pub fn add_error_string(a: &mut Args<'_>) -> Call {
+    let text = a.c_string(1);
+    Ok(state().objects.errors.add_string(a.int(0), &text)?)
+}
+
+/// `MPI_Remove_error_class(errorclass)`.
+pub fn remove_error_class(a: &mut Args<'_>) -> Call {
+    Ok(state().objects.errors.remove_class(ErrorClass(a.int(0)))?)
+}
+
+/// `MPI_Remove_error_code(errorcode)`.
+pub fn remove_error_code(a: &mut Args<'_>) -> Call {
+    Ok(state().objects.errors.remove_code(a.int(0))?)
+}
+
+/// `MPI_Remove_error_string(errorcode)`.
+pub fn remove_error_string(a: &mut Args<'_>) -> Call {
+    Ok(state().objects.errors.remove_string(a.int(0))?)
+}

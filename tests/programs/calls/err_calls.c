@@ -1,0 +1,114 @@
+/* Error handlers, and the classes, codes and strings of errors, on 2 ranks. Prints "ok", or what differs. */
+#include "check.h"
+
+static int calls, seen_code;
+static MPI_Comm seen_comm;
+
+/* A handler that uses MPI itself. */
+static void handler(MPI_Comm *comm, int *code, ...) {
+    int size;
+    MPI_Comm_size(*comm, &size);
+    calls += size > 0;
+    seen_comm = *comm;
+    seen_code = *code;
+}
+
+static int class_of(int code) {
+    int class = -1;
+    MPI_Error_class(code, &class);
+    return class;
+}
+
+static void handlers(void) {
+    MPI_Errhandler mine, got;
+    MPI_Comm comm, copy;
+    int value = 0;
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    MPI_Comm_create_errhandler(handler, &mine);
+    MPI_Comm_set_errhandler(comm, mine);
+    MPI_Comm_get_errhandler(comm, &got);
+    CHECK(got == mine);
+    MPI_Errhandler_free(&got);
+    CHECK(got == MPI_ERRHANDLER_NULL);
+
+    /* It outlives its handle while a communicator uses it, and is inherited. */
+    MPI_Errhandler_free(&mine);
+    CHECK(mine == MPI_ERRHANDLER_NULL);
+    int code = MPI_Send(&value, 1, MPI_INT, 5, 0, comm);
+    CHECK(code != MPI_SUCCESS && calls == 1 && seen_comm == comm && seen_code == code);
+    CHECK_INT(class_of(code), MPI_ERR_RANK);
+    MPI_Comm_dup(comm, &copy);
+    CHECK_INT(class_of(MPI_Send(&value, -1, MPI_INT, 0, 0, copy)), MPI_ERR_COUNT);
+    CHECK(calls == 2 && seen_comm == copy);
+
+    /* The handler a communicator has can be put back. */
+    MPI_Comm_get_errhandler(copy, &got);
+    MPI_Comm_set_errhandler(copy, MPI_ERRORS_RETURN);
+    CHECK(MPI_Send(&value, 1, MPI_INT, 5, 0, copy) != MPI_SUCCESS && calls == 2);
+    MPI_Comm_set_errhandler(copy, got);
+    MPI_Errhandler_free(&got);
+    MPI_Comm_call_errhandler(copy, MPI_ERR_OTHER);
+    CHECK(calls == 3 && seen_code == MPI_ERR_OTHER);
+    MPI_Comm_get_errhandler(MPI_COMM_WORLD, &got);
+    CHECK(got == MPI_ERRORS_RETURN);
+    MPI_Errhandler_free(&got);
+    MPI_Comm_free(&copy);
+    MPI_Comm_free(&comm);
+    CHECK(MPI_Comm_set_errhandler(MPI_COMM_NULL, MPI_ERRORS_RETURN) != MPI_SUCCESS);
+    CHECK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRHANDLER_NULL) != MPI_SUCCESS);
+}
+
+static void strings(void) {
+    char text[MPI_MAX_ERROR_STRING];
+    int length = -1;
+    MPI_Error_string(MPI_ERR_RANK, text, &length);
+    CHECK(length > 0 && strlen(text) == (size_t)length);
+    CHECK_INT(class_of(MPI_ERR_TRUNCATE), MPI_ERR_TRUNCATE);
+    CHECK_INT(class_of(MPI_SUCCESS), MPI_SUCCESS);
+}
+
+/* Classes and codes of the program's own. */
+static void added(void) {
+    char text[MPI_MAX_ERROR_STRING];
+    int class, code, other, length;
+    MPI_Add_error_class(&class);
+    MPI_Add_error_code(class, &code);
+    MPI_Add_error_code(MPI_ERR_TAG, &other);
+    CHECK(class > MPI_ERR_LASTCODE || !check_under_mana());
+    CHECK(class != code && code != other);
+    CHECK_INT(class_of(code), class);
+    CHECK_INT(class_of(class), class);
+    CHECK_INT(class_of(other), MPI_ERR_TAG);
+    MPI_Error_string(code, text, &length);
+    CHECK(length == 0 && text[0] == 0);
+    MPI_Add_error_string(code, "the reactor is too hot");
+    MPI_Error_string(code, text, &length);
+    CHECK(strcmp(text, "the reactor is too hot") == 0 && length == 22);
+    if (check_under_mana()) CHECK(MPI_Add_error_string(MPI_ERR_TAG, "not allowed") != MPI_SUCCESS);
+
+    MPI_Errhandler mine;
+    MPI_Comm_create_errhandler(handler, &mine);
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, mine);
+    MPI_Errhandler_free(&mine);
+    CHECK_INT(MPI_Comm_call_errhandler(MPI_COMM_SELF, code), MPI_SUCCESS);
+    CHECK(seen_code == code && seen_comm == MPI_COMM_SELF);
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+#if MPI_VERSION > 4
+    CHECK(MPI_Remove_error_class(class) != MPI_SUCCESS);
+    CHECK(MPI_Remove_error_code(code) != MPI_SUCCESS);
+    CHECK_INT(MPI_Remove_error_string(code), MPI_SUCCESS);
+    CHECK_INT(MPI_Remove_error_code(code), MPI_SUCCESS);
+    CHECK_INT(MPI_Remove_error_class(class), MPI_SUCCESS);
+    CHECK(MPI_Error_class(code, &class) != MPI_SUCCESS);
+#endif
+}
+
+int main(int argc, char **argv) {
+    check_begin(&argc, &argv, 2);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+    handlers();
+    strings();
+    added();
+    return check_end();
+}
