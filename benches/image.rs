@@ -99,10 +99,18 @@ fn round(dir: &Path, memory: &[u8], target: &mut MmapMut) -> Outcome<Vec<(&'stat
     let mut times = vec![("write(2) + fsync", timed(|| write_and_sync(&plain, memory))?)];
     remove(&plain)?;
     let mut path = PathBuf::new();
-    times.push(("mana, auto", timed(|| Ok(path = image(dir, memory, Compression::Auto)?))?));
+    let auto = timed(|| {
+        path = image(dir, memory, Compression::Auto)?;
+        Ok(())
+    })?;
+    times.push(("mana, auto", auto));
     remove(&path)?;
     times.push(("O_DIRECT + fsync", timed(|| write_direct(&plain, memory))?));
-    times.push(("mana, raw", timed(|| Ok(path = image(dir, memory, Compression::Raw)?))?));
+    let raw = timed(|| {
+        path = image(dir, memory, Compression::Raw)?;
+        Ok(())
+    })?;
+    times.push(("mana, raw", raw));
     times.push(("O_DIRECT read", timed(|| read_direct(&plain, target))?));
     let reader = RankReader::open(&path)?;
     times.push(("mana, restart", timed(|| Ok(reader.read_regions([(0, &mut target[..])])?))?));

@@ -132,6 +132,13 @@ impl Rank {
         self.clocks.retire(id);
     }
 
+    /// Whether others are in a collective that this rank has yet to join: there is no cut before it goes on.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let target = |gid: &Gid| self.targets.get(gid).copied().unwrap_or(0);
+        self.phase == Phase::Converge && self.clocks.iter().any(|clock| clock.started < target(&clock.gid))
+    }
+
     /// A thread comes to a collective on communicator `id`. Ask again after `Hold`, until `Enter`; a thread
     /// that asked must go on asking (the root may count on it).
     #[inline]

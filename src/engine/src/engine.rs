@@ -158,11 +158,6 @@ pub fn try_native() -> Option<&'static Native> {
     NATIVE.get()
 }
 
-/// A handle table that is full.
-pub fn full(error: impl std::fmt::Display) -> MpiError {
-    MpiError::new(mpi::MPI_ERR_NO_MEM, error.to_string())
-}
-
 impl State {
     /// The native request of an active request; `None` when it is complete or inactive.
     pub fn native_request(&self, id: RequestId) -> Result<Option<u64>, MpiError> {

@@ -16,10 +16,11 @@ extern "C" {
 typedef void mana_restart_function(void *state);
 
 /* Takes a checkpoint of the whole job and returns when it is there. One process calling is
- * enough; if several do, they get the same checkpoint. Not
- * to be called in a critical part, nor in a function that MPI calls back.
- * Returns 0 when the job runs on, 1 when this is the job restarted from that checkpoint, and
- * a negative number when there is no checkpoint (mana's messages say why). */
+ * enough. Not to be called in a critical part, nor in a function that MPI calls back.
+ * Returns 0 when the job runs on, 1 when this is the job restarted from that checkpoint,
+ * 2 when the checkpoint is taken a little later, since other processes are in a collective
+ * operation that this one has yet to join, and a negative number when there is no
+ * checkpoint (mana's messages say why). */
 int mana_checkpoint(void);
 
 /* Begins a part of the program in which no checkpoint of this process is taken: requests wait

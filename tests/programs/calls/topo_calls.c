@@ -167,6 +167,8 @@ static void distributed_graph(void) {
 static void errors(void) {
     MPI_Comm comm;
     int value;
+    /* MPI_Dims_create has no communicator: its errors are raised on MPI_COMM_SELF (MPI 4) or MPI_COMM_WORLD (before). */
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     CHECK_ERROR(MPI_Cartdim_get(MPI_COMM_WORLD, &value), MPI_ERR_TOPOLOGY);
     CHECK_ERROR(MPI_Graph_neighbors_count(MPI_COMM_WORLD, 0, &value), MPI_ERR_TOPOLOGY);

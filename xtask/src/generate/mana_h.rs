@@ -34,10 +34,11 @@ const PROMISES: &[(&str, &str)] = &[
     (
         "mana_checkpoint",
         "Takes a checkpoint of the whole job and returns when it is there. One process calling is\n\
-         \x20* enough; if several do, they get the same checkpoint. Not\n\
-         \x20* to be called in a critical part, nor in a function that MPI calls back.\n\
-         \x20* Returns 0 when the job runs on, 1 when this is the job restarted from that checkpoint, and\n\
-         \x20* a negative number when there is no checkpoint (mana's messages say why).",
+         \x20* enough. Not to be called in a critical part, nor in a function that MPI calls back.\n\
+         \x20* Returns 0 when the job runs on, 1 when this is the job restarted from that checkpoint,\n\
+         \x20* 2 when the checkpoint is taken a little later, since other processes are in a collective\n\
+         \x20* operation that this one has yet to join, and a negative number when there is no\n\
+         \x20* checkpoint (mana's messages say why).",
     ),
     (
         "mana_critical_begin",

@@ -17,6 +17,8 @@ use crate::{callback, cut, p2p, publish, wait};
 const CONTINUED: i32 = 0;
 /// The program was restarted from the checkpoint it asked for.
 const RESTARTED: i32 = 1;
+/// The checkpoint comes later: others are in a collective that this process has yet to join.
+const LATER: i32 = 2;
 /// It did not work; a message says why.
 const FAILED: i32 = -1;
 
@@ -46,7 +48,10 @@ fn refusal() -> Option<&'static str> {
     None
 }
 
-/// Asks, and waits. What comes after the call to [`cut::request`] is entered again by a program restarted from it.
+/// Asks, and waits. One that is coming up already is the one asked for.
+///
+/// Waiting ends without a checkpoint when others wait for this process in a collective: they cannot be stopped there,
+/// so the cut needs this process to go on.
 fn wait_for_checkpoint(a: &mut Args<'_>) -> i32 {
     let Some(request) = cut::request() else {
         eprintln!("mana: mana_checkpoint: no checkpoint: they are taken between MPI_Init and MPI_Finalize");
@@ -55,9 +60,21 @@ fn wait_for_checkpoint(a: &mut Args<'_>) -> i32 {
     progress::record(a, CallProgress::Checkpoint);
     let mut patience = wait::Patience::new();
     while !request.is_over() {
+        if cut::with_rank(|rank| rank.is_behind()) == Some(true) {
+            return LATER;
+        }
+        keep_moving();
         patience.pause(a);
     }
     if request.succeeded() { CONTINUED } else { FAILED }
+}
+
+/// A waiting rank keeps the native library moving: others may wait for the rest of a message that it is sending.
+fn keep_moving() {
+    if let Some(world) = publish::world() {
+        // What a probe finds wrong, the program's own calls will find too.
+        let _ = p2p::probe(mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, u64::from(world.handle()));
+    }
 }
 
 /// How many critical parts the program is in. Zero in every image.
@@ -68,10 +85,7 @@ static CRITICAL_DEPTH: AtomicU32 = AtomicU32::new(0);
 pub fn mana_critical_begin(a: &mut Args<'_>) -> Call {
     let mut patience = wait::Patience::new();
     while cut::with_rank(|rank| rank.critical_begin()) == Some(Verdict::Hold) {
-        // A held rank keeps the library moving: others may wait for the rest of a message that it is sending.
-        if let Some(world) = publish::world() {
-            p2p::probe(mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, u64::from(world.handle()))?;
-        }
+        keep_moving();
         patience.pause(a);
     }
     let depth = CRITICAL_DEPTH.fetch_add(1, Ordering::Relaxed) + 1;
