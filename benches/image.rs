@@ -11,7 +11,9 @@
 
 use criterion::{Criterion, Throughput};
 use mana_image::layout::PAGE_BYTES;
-use mana_image::{Compression, RankReader, RankWriter, Region, RegionSource, WriteOptions, WriterInfo};
+use mana_image::{
+    Compression, RankReader, RankWriter, Region, RegionSource, WriteOptions, WriterInfo,
+};
 use memmap2::MmapMut;
 use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
@@ -44,7 +46,9 @@ fn memory(bytes: usize, noise: f64) -> Outcome<MmapMut> {
     let mut map = MmapMut::map_anon(bytes)?;
     let mut state = 1_u64;
     for (number, value) in map.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let smooth = 300.0 + (number as f64 * 1e-5).sin();
         *value = (smooth + (state >> 11) as f64 / (1_u64 << 53) as f64 * noise).to_le_bytes();
     }
@@ -52,10 +56,22 @@ fn memory(bytes: usize, noise: f64) -> Outcome<MmapMut> {
 }
 
 fn image(dir: &Path, memory: &[u8], compression: Compression) -> Outcome<PathBuf> {
-    let mut writer = RankWriter::create(dir, 0, WriteOptions { compression, ..WriteOptions::default() })?;
+    let mut writer = RankWriter::create(
+        dir,
+        0,
+        WriteOptions {
+            compression,
+            ..WriteOptions::default()
+        },
+    )?;
     let path = writer.path().to_owned();
-    let region =
-        Region { start: 0x2000_0000_0000, len_bytes: memory.len() as u64, prot: 3, flags: 0x22, name: "[heap]".into() };
+    let region = Region {
+        start: 0x2000_0000_0000,
+        len_bytes: memory.len() as u64,
+        prot: 3,
+        flags: 0x22,
+        name: "[heap]".into(),
+    };
     writer.write_regions([RegionSource::whole(region, memory)])?;
     writer.write_metadata(&())?;
     writer.finish(&WriterInfo::here())?;
@@ -79,7 +95,8 @@ fn write_direct(path: &Path, memory: &[u8]) -> Outcome<()> {
 
 /// Reads a whole file past the page cache, as the reader of images does.
 fn read_direct(path: &Path, memory: &mut [u8]) -> Outcome<()> {
-    let mut file: File = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECT, Mode::empty())?.into();
+    let mut file: File =
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECT, Mode::empty())?.into();
     for block in memory.chunks_mut(BLOCK_BYTES) {
         file.read_exact(block)?;
     }
@@ -93,10 +110,17 @@ fn timed(action: impl FnOnce() -> Outcome<()>) -> Outcome<Duration> {
 }
 
 /// One round: how long each contender took.
-fn round(dir: &Path, memory: &[u8], target: &mut MmapMut) -> Outcome<Vec<(&'static str, Duration)>> {
+fn round(
+    dir: &Path,
+    memory: &[u8],
+    target: &mut MmapMut,
+) -> Outcome<Vec<(&'static str, Duration)>> {
     let plain = dir.join("plain");
     let remove = |path: &Path| fs::remove_file(path);
-    let mut times = vec![("write(2) + fsync", timed(|| write_and_sync(&plain, memory))?)];
+    let mut times = vec![(
+        "write(2) + fsync",
+        timed(|| write_and_sync(&plain, memory))?,
+    )];
     remove(&plain)?;
     let mut path = PathBuf::new();
     let auto = timed(|| {
@@ -113,7 +137,10 @@ fn round(dir: &Path, memory: &[u8], target: &mut MmapMut) -> Outcome<Vec<(&'stat
     times.push(("mana, raw", raw));
     times.push(("O_DIRECT read", timed(|| read_direct(&plain, target))?));
     let reader = RankReader::open(&path)?;
-    times.push(("mana, restart", timed(|| Ok(reader.read_regions([(0, &mut target[..])])?))?));
+    times.push((
+        "mana, restart",
+        timed(|| Ok(reader.read_regions([(0, &mut target[..])])?))?,
+    ));
     times.push(("mana, verify", timed(|| Ok(reader.verify().map(drop)?))?));
     remove(&plain)?;
     remove(&path)?;
@@ -123,29 +150,56 @@ fn round(dir: &Path, memory: &[u8], target: &mut MmapMut) -> Outcome<Vec<(&'stat
 /// The median and the extremes.
 fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
-    (values[values.len() / 2], values[0], values[values.len() - 1])
+    (
+        values[values.len() / 2],
+        values[0],
+        values[values.len() - 1],
+    )
 }
 
 fn compare_with_the_disk() -> Outcome<()> {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    for (kind, noise) in [("noise in every bit of the mantissa", 1e3), ("doubles with noise in the last digits", 1e-9)] {
+    for (kind, noise) in [
+        ("noise in every bit of the mantissa", 1e3),
+        ("doubles with noise in the last digits", 1e-9),
+    ] {
         let memory = memory(MEMORY_BYTES, noise)?;
         let mut target = MmapMut::map_anon(MEMORY_BYTES)?;
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             rounds.push(round(dir.path(), &memory, &mut target)?);
         }
-        println!("\n{} MiB, {kind}; median of {ROUNDS} rounds [lowest, highest]", MEMORY_BYTES >> 20);
+        println!(
+            "\n{} MiB, {kind}; median of {ROUNDS} rounds [lowest, highest]",
+            MEMORY_BYTES >> 20
+        );
         println!("{:<18} {:>10}   speed relative to", "", "GB/s");
         for (position, &(name, _)) in rounds[0].iter().enumerate() {
-            let base = if position < 4 { ["write(2) + fsync", "O_DIRECT + fsync"].as_slice() } else { &["O_DIRECT read"] };
-            let of = |name: &str, round: &Vec<(&str, Duration)>| {
-                round.iter().find(|(other, _)| *other == name).map_or(f64::NAN, |(_, time)| time.as_secs_f64())
+            let base = if position < 4 {
+                ["write(2) + fsync", "O_DIRECT + fsync"].as_slice()
+            } else {
+                &["O_DIRECT read"]
             };
-            let (speed, ..) = spread(rounds.iter().map(|round| MEMORY_BYTES as f64 / 1e9 / of(name, round)).collect());
+            let of = |name: &str, round: &Vec<(&str, Duration)>| {
+                round
+                    .iter()
+                    .find(|(other, _)| *other == name)
+                    .map_or(f64::NAN, |(_, time)| time.as_secs_f64())
+            };
+            let (speed, ..) = spread(
+                rounds
+                    .iter()
+                    .map(|round| MEMORY_BYTES as f64 / 1e9 / of(name, round))
+                    .collect(),
+            );
             print!("{name:<18} {speed:>10.2}");
             for base in base.iter().filter(|&&base| base != name) {
-                let (ratio, low, high) = spread(rounds.iter().map(|round| of(base, round) / of(name, round)).collect());
+                let (ratio, low, high) = spread(
+                    rounds
+                        .iter()
+                        .map(|round| of(base, round) / of(name, round))
+                        .collect(),
+                );
                 print!("   {base}: {ratio:.2} [{low:.2}, {high:.2}]");
             }
             println!();
@@ -156,17 +210,26 @@ fn compare_with_the_disk() -> Outcome<()> {
 
 /// The same work on a file system in memory: what the processor has to do for it.
 fn processor_bound(criterion: &mut Criterion) -> Outcome<()> {
-    let dir = tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { env!("CARGO_TARGET_TMPDIR") })?;
+    let dir = tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() {
+        "/dev/shm"
+    } else {
+        env!("CARGO_TARGET_TMPDIR")
+    })?;
     let bytes = 64 << 20;
     assert!(bytes % PAGE_BYTES == 0);
     let mut group = criterion.benchmark_group("image in memory, 64 MiB");
     group.throughput(Throughput::Bytes(bytes as u64));
-    let contents = [("noise", memory(bytes, 1e3)?), ("doubles", memory(bytes, 1e-9)?), ("zeros", MmapMut::map_anon(bytes)?)];
+    let contents = [
+        ("noise", memory(bytes, 1e3)?),
+        ("doubles", memory(bytes, 1e-9)?),
+        ("zeros", MmapMut::map_anon(bytes)?),
+    ];
     for (name, memory) in &contents {
         for compression in [Compression::Raw, Compression::Auto] {
             group.bench_function(format!("write {name}, {compression}"), |bencher| {
                 bencher.iter(|| {
-                    let path = image(dir.path(), memory, compression).expect("the image is written");
+                    let path =
+                        image(dir.path(), memory, compression).expect("the image is written");
                     fs::remove_file(path).expect("it is removed");
                 });
             });
@@ -176,7 +239,9 @@ fn processor_bound(criterion: &mut Criterion) -> Outcome<()> {
             let mut target = MmapMut::map_anon(bytes).expect("memory");
             bencher.iter(|| {
                 let reader = RankReader::open(&path).expect("the image opens");
-                reader.read_regions([(0, &mut target[..])]).expect("it is intact");
+                reader
+                    .read_regions([(0, &mut target[..])])
+                    .expect("it is intact");
                 black_box(target[0])
             });
         });

@@ -33,9 +33,9 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Generate(options) => generate::run(&options).map_err(|error| error.to_string()),
         Task::Provision(options) => provision::run(&options).map_err(|error| error.to_string()),
-        Task::Install { prefix } => {
-            mana_suite::install::install_into(&prefix).map(drop).map_err(|error| error.to_string())
-        }
+        Task::Install { prefix } => mana_suite::install::install_into(&prefix)
+            .map(drop)
+            .map_err(|error| error.to_string()),
         Task::Demo => demo::run().map_err(|error| error.to_string()),
         Task::Test(options) if test::run(&options) => Ok(()),
         Task::Test(_) => Err("not everything passed".to_owned()),

@@ -136,7 +136,11 @@ impl Rank {
     #[must_use]
     pub fn is_behind(&self) -> bool {
         let target = |gid: &Gid| self.targets.get(gid).copied().unwrap_or(0);
-        self.phase == Phase::Converge && self.clocks.iter().any(|clock| clock.started < target(&clock.gid))
+        self.phase == Phase::Converge
+            && self
+                .clocks
+                .iter()
+                .any(|clock| clock.started < target(&clock.gid))
     }
 
     /// A thread comes to a collective on communicator `id`. Ask again after `Hold`, until `Enter`; a thread

@@ -13,7 +13,10 @@
 //! application and is followed on the strength of the C prototype it called: MPI itself gives no better guarantee.
 //! The table row says what is behind a pointer and the methods here refuse (by panic: a bug of ours, not of the
 //! application) to read or write anything else.
-#![expect(unsafe_code, reason = "reads and writes the application's arguments; see # Safety above")]
+#![expect(
+    unsafe_code,
+    reason = "reads and writes the application's arguments; see # Safety above"
+)]
 
 use std::ffi::{CStr, CString};
 
@@ -43,7 +46,11 @@ pub struct Args<'f> {
 impl<'f> Args<'f> {
     /// Wraps the frame of a call to the function that `row` describes.
     pub fn new(frame: &'f mut CrossFrame, row: &'static Function) -> Self {
-        Self { frame, row, result: 0 }
+        Self {
+            frame,
+            row,
+            result: 0,
+        }
     }
 
     /// What the call returns if it succeeds: `MPI_SUCCESS`, or what [`Args::set_result`] said.
@@ -78,7 +85,11 @@ impl<'f> Args<'f> {
 
     /// A count that is an `int` in the plain function and an `MPI_Count` in its `_c` form; also any 64-bit integer.
     pub fn count(&self, i: usize) -> i64 {
-        if self.is_wide(i) { self.raw(i) as i64 } else { i64::from(self.int(i)) }
+        if self.is_wide(i) {
+            self.raw(i) as i64
+        } else {
+            i64::from(self.int(i))
+        }
     }
 
     /// Whether integer parameter `i` is 64 bits wide (`MPI_Count`, `MPI_Aint`, `MPI_Offset`).
@@ -93,7 +104,11 @@ impl<'f> Args<'f> {
 
     /// Element `index` of the integer array behind argument `i`, of the width the row says.
     pub fn int_at(&self, i: usize, index: usize) -> i64 {
-        if self.is_wide(i) { self.read_at::<i64>(i, index) } else { i64::from(self.read_at::<i32>(i, index)) }
+        if self.is_wide(i) {
+            self.read_at::<i64>(i, index)
+        } else {
+            i64::from(self.read_at::<i32>(i, index))
+        }
     }
 
     /// The first `len` elements of the integer array behind argument `i`.
@@ -103,7 +118,9 @@ impl<'f> Args<'f> {
 
     /// The first `len` elements of an array of `int` behind argument `i`.
     pub fn ints32(&self, i: usize, len: usize) -> Vec<i32> {
-        (0..len).map(|index| self.read_at::<i32>(i, index)).collect()
+        (0..len)
+            .map(|index| self.read_at::<i32>(i, index))
+            .collect()
     }
 
     /// Element `index` of the handle array behind argument `i`.

@@ -10,7 +10,9 @@
 //! loops look at the object afresh after each. A callback that fails leaves its attribute where it was, and its code
 //! is the error of the call.
 
-use mana_record_replay::attr::{Attributes, CopyFunction, DeleteFunction, Keyval, KeyvalKind, Keyvals, check_kind};
+use mana_record_replay::attr::{
+    Attributes, CopyFunction, DeleteFunction, Keyval, KeyvalKind, Keyvals, check_kind,
+};
 use mana_record_replay::handle::{CommHandle, DatatypeHandle, KeyvalHandle};
 use mana_table::constants as mpi;
 
@@ -118,7 +120,13 @@ fn delete_value(owner: Owner, keyval: KeyvalHandle, value: u64) -> Call {
 /// The keyval of an attribute that is set, freed or not.
 fn held_keyval(keyval: KeyvalHandle) -> Result<Keyval, MpiError> {
     let held = state().objects.keyvals.get_held(keyval).copied();
-    held.ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_KEYVAL, "attribute key", u64::from(keyval.word())))
+    held.ok_or_else(|| {
+        MpiError::bad_handle(
+            mpi::MPI_ERR_KEYVAL,
+            "attribute key",
+            u64::from(keyval.word()),
+        )
+    })
 }
 
 /// Calls the delete callback.
@@ -127,7 +135,12 @@ fn call_delete(owner: Owner, keyval: KeyvalHandle, value: u64) -> Call {
     match key.delete {
         DeleteFunction::Null => Ok(()),
         DeleteFunction::Call(function) => {
-            let words = [owner.word(), u64::from(keyval.word()), value, key.extra_state];
+            let words = [
+                owner.word(),
+                u64::from(keyval.word()),
+                value,
+                key.extra_state,
+            ];
             succeeded("delete", callback::status(function, &words))
         }
     }
@@ -142,7 +155,14 @@ fn call_copy(from: Owner, keyval: KeyvalHandle, value: u64) -> Result<Option<u64
         CopyFunction::Call(function) => {
             let (mut copied, mut flag) = (0_u64, 0_i32);
             let (copied_at, flag_at) = ((&raw mut copied) as u64, (&raw mut flag) as u64);
-            let words = [from.word(), u64::from(keyval.word()), key.extra_state, value, copied_at, flag_at];
+            let words = [
+                from.word(),
+                u64::from(keyval.word()),
+                key.extra_state,
+                value,
+                copied_at,
+                flag_at,
+            ];
             succeeded("copy", callback::status(function, &words))?;
             Ok((flag != 0).then_some(copied))
         }
@@ -154,7 +174,10 @@ fn succeeded(what: &str, code: i32) -> Call {
     if code == mpi::MPI_SUCCESS {
         return Ok(());
     }
-    Err(MpiError::new(code, format!("an attribute's {what} callback returned error code {code}")))
+    Err(MpiError::new(
+        code,
+        format!("an attribute's {what} callback returned error code {code}"),
+    ))
 }
 
 /// Copies all attributes of `from` to `to`, which is new. If a callback fails, those copied so far are deleted again.

@@ -3,7 +3,10 @@
 //! # Safety
 //! Lower TLS live, on the upper stack of a thread of the application, inside a call of its own. No lock may be held:
 //! the function may call MPI again. While it runs the thread does not park, so a checkpoint waits for it.
-#![expect(unsafe_code, reason = "calls functions of the application; see # Safety above")]
+#![expect(
+    unsafe_code,
+    reason = "calls functions of the application; see # Safety above"
+)]
 
 use mana_record_replay::address::UpperAddress;
 use mana_split::crossing::call_upper;
@@ -22,5 +25,6 @@ pub fn status(function: UpperAddress, words: &[u64]) -> i32 {
 
 /// Whether the calling thread is inside such a function: it cannot be checkpointed before that returns.
 pub fn is_running() -> bool {
-    mana_split::thread::ThreadBlock::current().is_some_and(mana_split::thread::ThreadBlock::in_callback)
+    mana_split::thread::ThreadBlock::current()
+        .is_some_and(mana_split::thread::ThreadBlock::in_callback)
 }

@@ -10,14 +10,20 @@
 //! # Safety
 //! Lower TLS live, on the leader's thread; every other thread of the upper half is parked, so its memory does not
 //! change while it is read.
-#![expect(unsafe_code, reason = "reads the upper half's memory as bytes; see # Safety above")]
+#![expect(
+    unsafe_code,
+    reason = "reads the upper half's memory as bytes; see # Safety above"
+)]
 
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use mana_image::{MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, Store, WriteOptions, WriterInfo, Written};
+use mana_image::{
+    MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, Store, WriteOptions, WriterInfo,
+    Written,
+};
 use mana_split::maps::{self, Backing, PageMap};
 use mana_split::signals::SignalAction;
 use mana_split::thread_image::ThreadImage;
@@ -63,7 +69,9 @@ struct MetadataRef<'a> {
 static PENDING: Mutex<Option<Pending>> = Mutex::new(None);
 
 fn pending() -> std::sync::MutexGuard<'static, Option<Pending>> {
-    PENDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    PENDING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Rank 0: makes the directory of the next checkpoint; returns its number.
@@ -86,9 +94,13 @@ fn written_note(directory: &Path, rank: u32) -> PathBuf {
 
 /// Writes this rank's image.
 pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
-    let world = init::world().ok_or_else(|| EngineError::Setting("a checkpoint before MPI_Init".into()))?;
+    let world =
+        init::world().ok_or_else(|| EngineError::Setting("a checkpoint before MPI_Init".into()))?;
     let directory = partial_directory(number);
-    let options = WriteOptions { compression: settings().compression, ..WriteOptions::default() };
+    let options = WriteOptions {
+        compression: settings().compression,
+        ..WriteOptions::default()
+    };
     let mut writer = RankWriter::create(&directory, world.rank, options)?;
 
     let regions = maps::upper_regions()?;
@@ -137,7 +149,9 @@ fn info(world: init::World, threads: usize) -> Result<WriterInfo, EngineError> {
         threads: threads as u32,
         mpi: MpiIdentity {
             name: native.map(|n| n.version().to_string()).unwrap_or_default(),
-            library: native.map(|n| n.path().display().to_string()).unwrap_or_default(),
+            library: native
+                .map(|n| n.path().display().to_string())
+                .unwrap_or_default(),
             abi: native.map(|n| n.family().to_string()).unwrap_or_default(),
         },
         phases: cut::phases(),
@@ -153,16 +167,28 @@ struct Copied {
 
 /// The contents of pages that the program has made unreadable (a guarded heap, say): by way of /proc/self/mem, which
 /// does not mind.
-fn unreadable_contents(regions: &[maps::Region], page_map: &PageMap) -> Result<Vec<Copied>, EngineError> {
+fn unreadable_contents(
+    regions: &[maps::Region],
+    page_map: &PageMap,
+) -> Result<Vec<Copied>, EngineError> {
     use std::os::unix::fs::FileExt;
     let mut copied = Vec::new();
-    let memory = fs::File::open("/proc/self/mem").map_err(|e| os("opening /proc/self/mem".into(), e))?;
-    for region in regions.iter().filter(|region| region.prot & libc::PROT_READ == 0 && region.is_anonymous()) {
+    let memory =
+        fs::File::open("/proc/self/mem").map_err(|e| os("opening /proc/self/mem".into(), e))?;
+    for region in regions
+        .iter()
+        .filter(|region| region.prot & libc::PROT_READ == 0 && region.is_anonymous())
+    {
         for range in page_map.resident(region)? {
             let mut bytes = vec![0; range.len()];
             memory
                 .read_exact_at(&mut bytes, range.start as u64)
-                .map_err(|e| os(format!("reading {:#x}-{:#x} of the program", range.start, range.end), e))?;
+                .map_err(|e| {
+                    os(
+                        format!("reading {:#x}-{:#x} of the program", range.start, range.end),
+                        e,
+                    )
+                })?;
             copied.push(Copied { range, bytes });
         }
     }
@@ -186,16 +212,30 @@ fn source<'a>(
         for range in page_map.resident(region)? {
             // SAFETY: readable pages of the upper half, which is parked: nobody writes or unmaps them meanwhile.
             let data = unsafe { std::slice::from_raw_parts(range.start as *const u8, range.len()) };
-            runs.push(Run { offset_bytes: (range.start - region.start) as u64, data });
+            runs.push(Run {
+                offset_bytes: (range.start - region.start) as u64,
+                data,
+            });
         }
     }
-    Ok(RegionSource { region: described(region), runs })
+    Ok(RegionSource {
+        region: described(region),
+        runs,
+    })
 }
 
 /// A region as the image names it.
 fn described(region: &maps::Region) -> Region {
-    let anonymous = if matches!(region.backing, Backing::Anonymous(_)) { libc::MAP_ANONYMOUS } else { 0 };
-    let sharing = if region.shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
+    let anonymous = if matches!(region.backing, Backing::Anonymous(_)) {
+        libc::MAP_ANONYMOUS
+    } else {
+        0
+    };
+    let sharing = if region.shared {
+        libc::MAP_SHARED
+    } else {
+        libc::MAP_PRIVATE
+    };
     Region {
         start: region.start as u64,
         len_bytes: region.len_bytes as u64,
@@ -208,12 +248,19 @@ fn described(region: &maps::Region) -> Region {
 /// Rank 0: commits checkpoint `number`.
 pub fn commit(number: u64) -> Result<(), EngineError> {
     let made = pending().take().filter(|made| made.number() == number);
-    let made = made.ok_or_else(|| EngineError::Setting(format!("checkpoint {number} was not prepared by this rank")))?;
+    let made = made.ok_or_else(|| {
+        EngineError::Setting(format!("checkpoint {number} was not prepared by this rank"))
+    })?;
     let ranks = init::world().map_or(0, |world| world.size);
-    let written = (0..ranks).map(|rank| take_note(made.path(), rank)).collect::<Result<Vec<_>, _>>()?;
+    let written = (0..ranks)
+        .map(|rank| take_note(made.path(), rank))
+        .collect::<Result<Vec<_>, _>>()?;
     let store = Store::open(&settings().directory)?;
     let checkpoint = store.commit(made, ranks, cut::committed() + 1, cut::phases(), written)?;
-    eprintln!("mana: checkpoint {} is written", checkpoint.path().display());
+    eprintln!(
+        "mana: checkpoint {} is written",
+        checkpoint.path().display()
+    );
     if let Err(error) = store.prune(settings().keep) {
         tracing::warn!("old checkpoints could not be removed: {error}");
     }
@@ -232,7 +279,9 @@ fn take_note(directory: &Path, rank: u32) -> Result<Written, EngineError> {
 pub fn abandoned(reason: &str) {
     let made = pending().take();
     if init::world().is_some_and(|world| world.rank == 0) {
-        eprintln!("mana: no checkpoint this time: {reason}. The program runs on; the last good checkpoint stays");
+        eprintln!(
+            "mana: no checkpoint this time: {reason}. The program runs on; the last good checkpoint stays"
+        );
     }
     drop(made);
 }

@@ -92,20 +92,29 @@ impl Comms {
 
     /// The clock of a communicator.
     pub fn clock(&self, word: u64) -> Result<ClockId, MpiError> {
-        let below = u32::try_from(word).ok().and_then(|word| self.below.get(&word));
-        below.map(|below| below.clock).ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", word))
+        let below = u32::try_from(word)
+            .ok()
+            .and_then(|word| self.below.get(&word));
+        below
+            .map(|below| below.clock)
+            .ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", word))
     }
 
     /// The published slots of all communicators.
     pub fn slots(&self) -> Vec<&'static CommSlot> {
-        self.below.keys().filter_map(|word| publish::comm(u64::from(*word))).collect()
+        self.below
+            .keys()
+            .filter_map(|word| publish::comm(u64::from(*word)))
+            .collect()
     }
 
     /// What an error on a communicator leads to; `None` if there is no such communicator.
     pub fn reaction(&self, word: u64, objects: &Objects) -> Option<Reaction> {
         let errhandler = match self.get(word) {
             Ok(comm) => comm.errhandler,
-            Err(_) if self.set.is_none() && word == mpi::MPI_COMM_SELF => return Some(Reaction::Fatal),
+            Err(_) if self.set.is_none() && word == mpi::MPI_COMM_SELF => {
+                return Some(Reaction::Fatal);
+            }
             Err(_) => return None,
         };
         Some(objects.reaction(errhandler))
@@ -133,7 +142,11 @@ impl Comms {
         let comm = self.set()?.get(handle)?;
         let clock = cut::register_clock(drain_gid(comm.gid), comm.member_count())?;
         let gid = comm.gid;
-        let (rank, size, peers) = (comm.rank.0 as i32, comm.size() as i32, comm.peers().size() as i32);
+        let (rank, size, peers) = (
+            comm.rank.0 as i32,
+            comm.size() as i32,
+            comm.peers().size() as i32,
+        );
         self.below.insert(handle.word(), Below { native, clock });
         publish::publish_comm(u64::from(handle.word()), native, gid, rank, size, peers);
         Ok(())
@@ -149,21 +162,36 @@ impl Comms {
 }
 
 fn not_running() -> MpiError {
-    MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init or after MPI_Finalize")
+    MpiError::new(
+        mpi::MPI_ERR_OTHER,
+        "called before MPI_Init or after MPI_Finalize",
+    )
 }
 
 /// Who is in a native communicator: its own side and, for an intercommunicator, the other, as world ranks.
 pub fn describe(native: &Native, comm: u64) -> Result<(Group, Option<Group>), MpiError> {
     let mut is_inter = 0_u64;
-    native_call::call(native, fns::MPI_COMM_TEST_INTER, &[comm, native_call::out(&mut is_inter)])?;
+    native_call::call(
+        native,
+        fns::MPI_COMM_TEST_INTER,
+        &[comm, native_call::out(&mut is_inter)],
+    )?;
     let mut group = 0_u64;
-    native_call::call(native, fns::MPI_COMM_GROUP, &[comm, native_call::out(&mut group)])?;
+    native_call::call(
+        native,
+        fns::MPI_COMM_GROUP,
+        &[comm, native_call::out(&mut group)],
+    )?;
     let local = world_ranks(native, group)?;
     if is_inter as i32 == 0 {
         return Ok((local, None));
     }
     let mut group = 0_u64;
-    native_call::call(native, fns::MPI_COMM_REMOTE_GROUP, &[comm, native_call::out(&mut group)])?;
+    native_call::call(
+        native,
+        fns::MPI_COMM_REMOTE_GROUP,
+        &[comm, native_call::out(&mut group)],
+    )?;
     Ok((local, Some(world_ranks(native, group)?)))
 }
 
@@ -171,37 +199,67 @@ pub fn describe(native: &Native, comm: u64) -> Result<(Group, Option<Group>), Mp
 fn world_ranks(native: &Native, mut group: u64) -> Result<Group, MpiError> {
     let world = publish::world().map_or(0, CommSlot::native);
     let mut world_group = 0_u64;
-    native_call::call(native, fns::MPI_COMM_GROUP, &[world, native_call::out(&mut world_group)])?;
+    native_call::call(
+        native,
+        fns::MPI_COMM_GROUP,
+        &[world, native_call::out(&mut world_group)],
+    )?;
     let mut size = 0_u64;
-    native_call::call(native, fns::MPI_GROUP_SIZE, &[group, native_call::out(&mut size)])?;
+    native_call::call(
+        native,
+        fns::MPI_GROUP_SIZE,
+        &[group, native_call::out(&mut size)],
+    )?;
     let len = size as u32 as usize;
     let ranks: Vec<i32> = (0..len as i32).collect();
     let mut world_ranks = vec![0_i32; len];
-    native_call::call(native, fns::MPI_GROUP_TRANSLATE_RANKS, &[
-        group,
-        len as u64,
-        ranks.as_ptr() as u64,
-        world_group,
-        world_ranks.as_mut_ptr() as u64,
-    ])?;
+    native_call::call(
+        native,
+        fns::MPI_GROUP_TRANSLATE_RANKS,
+        &[
+            group,
+            len as u64,
+            ranks.as_ptr() as u64,
+            world_group,
+            world_ranks.as_mut_ptr() as u64,
+        ],
+    )?;
     native_call::call(native, fns::MPI_GROUP_FREE, &[native_call::out(&mut group)])?;
-    native_call::call(native, fns::MPI_GROUP_FREE, &[native_call::out(&mut world_group)])?;
-    Ok(Group::from_world_ranks(world_ranks.into_iter().map(|rank| rank as u32).collect())?)
+    native_call::call(
+        native,
+        fns::MPI_GROUP_FREE,
+        &[native_call::out(&mut world_group)],
+    )?;
+    Ok(Group::from_world_ranks(
+        world_ranks.into_iter().map(|rank| rank as u32).collect(),
+    )?)
 }
 
 /// A native group of these world ranks; the caller frees it.
 pub fn native_group(native: &Native, group: &Group) -> Result<u64, MpiError> {
     let world = publish::world().map_or(0, CommSlot::native);
     let (mut world_group, mut result) = (0_u64, 0_u64);
-    native_call::call(native, fns::MPI_COMM_GROUP, &[world, native_call::out(&mut world_group)])?;
+    native_call::call(
+        native,
+        fns::MPI_COMM_GROUP,
+        &[world, native_call::out(&mut world_group)],
+    )?;
     let ranks: Vec<i32> = group.iter().map(|rank| rank.0 as i32).collect();
-    native_call::call(native, fns::MPI_GROUP_INCL, &[
-        world_group,
-        ranks.len() as u64,
-        ranks.as_ptr() as u64,
-        native_call::out(&mut result),
-    ])?;
-    native_call::call(native, fns::MPI_GROUP_FREE, &[native_call::out(&mut world_group)])?;
+    native_call::call(
+        native,
+        fns::MPI_GROUP_INCL,
+        &[
+            world_group,
+            ranks.len() as u64,
+            ranks.as_ptr() as u64,
+            native_call::out(&mut result),
+        ],
+    )?;
+    native_call::call(
+        native,
+        fns::MPI_GROUP_FREE,
+        &[native_call::out(&mut world_group)],
+    )?;
     Ok(result)
 }
 
@@ -212,7 +270,10 @@ pub fn free_native_group(native: &Native, mut group: u64) -> Result<(), MpiError
 
 /// Errors of a native communicator come back as codes; our own error handlers judge them.
 pub fn return_errors(native: &Native, comm: u64) -> Result<(), MpiError> {
-    let handler = native.predefined().errhandler(mpi::MPI_ERRORS_RETURN).map_or(0, |handler| handler.raw());
+    let handler = native
+        .predefined()
+        .errhandler(mpi::MPI_ERRORS_RETURN)
+        .map_or(0, |handler| handler.raw());
     native_call::call(native, fns::MPI_COMM_SET_ERRHANDLER, &[comm, handler])
 }
 
@@ -243,19 +304,34 @@ pub fn adopt_in(parent: u64, scope: Gid, comm: u64, inherit: Inherit) -> Result<
     let (local, remote) = describe(native, comm)?;
     let first = |group: &Group| group.iter().next().map_or(u32::MAX, |rank| rank.0);
     let part = remote.as_ref().map_or(u32::MAX, first).min(first(&local));
-    adopt_as(parent, comm, child_gid(scope, ordinal, u64::from(part)), (local, remote), inherit)
+    adopt_as(
+        parent,
+        comm,
+        child_gid(scope, ordinal, u64::from(part)),
+        (local, remote),
+        inherit,
+    )
 }
 
 /// Whether a native communicator is the native `MPI_COMM_NULL`.
 pub fn is_null(native: &Native, comm: u64) -> bool {
-    native.predefined().comm(mpi::MPI_COMM_NULL).is_some_and(|null| null.raw() == comm)
+    native
+        .predefined()
+        .comm(mpi::MPI_COMM_NULL)
+        .is_some_and(|null| null.raw() == comm)
 }
 
 /// The two groups of a communicator: the process' own, and the other one of an intercommunicator.
 pub type Sides = (Group, Option<Group>);
 
 /// Adopts native communicator `comm` of the groups `sides` under global id `gid`.
-pub fn adopt_as(parent: u64, comm: u64, gid: Gid, sides: Sides, inherit: Inherit) -> Result<u64, MpiError> {
+pub fn adopt_as(
+    parent: u64,
+    comm: u64,
+    gid: Gid,
+    sides: Sides,
+    inherit: Inherit,
+) -> Result<u64, MpiError> {
     return_errors(native()?, comm)?;
     let mut state = state();
     let handle = enrol(&mut state, parent, gid, sides, inherit)?;
@@ -264,7 +340,13 @@ pub fn adopt_as(parent: u64, comm: u64, gid: Gid, sides: Sides, inherit: Inherit
 }
 
 /// Gives a new communicator its descriptor and handle; it is not usable before [`Comms::connect`].
-fn enrol(state: &mut State, parent: u64, gid: Gid, sides: Sides, inherit: Inherit) -> Result<CommHandle, MpiError> {
+fn enrol(
+    state: &mut State,
+    parent: u64,
+    gid: Gid,
+    sides: Sides,
+    inherit: Inherit,
+) -> Result<CommHandle, MpiError> {
     let mut comm = Communicator::intra(gid, sides.0, state.comms.process()?)?;
     comm.remote = sides.1;
     let from = state.comms.get(parent)?;
@@ -283,7 +365,12 @@ pub fn adopt_forming(parent: u64, place: Vec<u64>) -> Result<u64, MpiError> {
     let from = state.comms.get(parent)?;
     let (scope, sides) = (from.gid, (from.local.clone(), from.remote.clone()));
     let first = sides.0.iter().next().map_or(0, |rank| rank.0);
-    let part = sides.1.iter().flat_map(Group::iter).next().map_or(first, |rank| rank.0.min(first));
+    let part = sides
+        .1
+        .iter()
+        .flat_map(Group::iter)
+        .next()
+        .map_or(first, |rank| rank.0.min(first));
     let gid = child_gid(scope, state.comms.next_ordinal(scope), u64::from(part));
     let handle = enrol(&mut state, parent, gid, sides, Inherit::Dup)?;
     state.comms.forming.insert(handle.word(), place);
@@ -315,7 +402,9 @@ pub fn neighbor_counts(comm: &Communicator) -> (usize, usize) {
 impl State {
     /// How many neighbours this rank has in a communicator's topology: (in, out).
     pub fn neighbor_counts(&self, comm: u32) -> (usize, usize) {
-        self.comms.get(u64::from(comm)).map_or((0, 0), neighbor_counts)
+        self.comms
+            .get(u64::from(comm))
+            .map_or((0, 0), neighbor_counts)
     }
 }
 
@@ -324,7 +413,9 @@ impl State {
 pub fn finish_idup(word: u64) -> Result<(), MpiError> {
     let handle = handle(word)?;
     let place = state().comms.forming.remove(&handle.word());
-    let Some(below) = place.and_then(|place| place.first().copied()) else { return Ok(()) };
+    let Some(below) = place.and_then(|place| place.first().copied()) else {
+        return Ok(());
+    };
     let native = native()?;
     if below == 0 || is_null(native, below) {
         return Ok(());

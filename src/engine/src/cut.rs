@@ -74,10 +74,13 @@ impl Times {
             let wall = to?.checked_duration_since(from?)?;
             Some(mana_image::Phase::new(name, wall.as_nanos() as u64))
         };
-        [span("converge", self.intent, self.stop), span("stop and drain", self.stop, self.write)]
-            .into_iter()
-            .flatten()
-            .collect()
+        [
+            span("converge", self.intent, self.stop),
+            span("stop and drain", self.stop, self.write),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 
@@ -117,8 +120,14 @@ pub fn committed() -> u64 {
 
 /// Begins to take part: called when MPI is initialised, before the agent starts.
 pub fn begin(world_rank: u32) {
-    *CUT.lock().unwrap_or_else(PoisonError::into_inner) =
-        Some(Cut { rank: Rank::new(world_rank), parked: BTreeMap::new(), pending: None, number: 0, written: false, times: Times::default() });
+    *CUT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Cut {
+        rank: Rank::new(world_rank),
+        parked: BTreeMap::new(),
+        pending: None,
+        number: 0,
+        written: false,
+        times: Times::default(),
+    });
 }
 
 /// The port through which the agent talks to this rank.
@@ -194,7 +203,10 @@ pub fn request() -> Option<Requested> {
 
 /// How long the phases of the attempt took so far.
 pub fn phases() -> Vec<mana_image::Phase> {
-    cut().get().map(|cut| cut.times.phases()).unwrap_or_default()
+    cut()
+        .get()
+        .map(|cut| cut.times.phases())
+        .unwrap_or_default()
 }
 
 /// Tells or asks this rank's part of the cut something; `None` before `MPI_Init`. The agent hears of what changed.
@@ -213,8 +225,14 @@ pub fn with_rank<T>(say: impl FnOnce(&mut Rank) -> T) -> Option<T> {
 /// Gives a communicator its clock.
 pub fn register_clock(gid: mana_drain::Gid, size: u32) -> Result<ClockId, MpiError> {
     match cut().get() {
-        Some(cut) => cut.rank.register(gid, size).map_err(|e| MpiError::new(mpi::MPI_ERR_INTERN, e.to_string())),
-        None => Err(MpiError::new(mpi::MPI_ERR_INTERN, "a communicator was made before MPI_Init")),
+        Some(cut) => cut
+            .rank
+            .register(gid, size)
+            .map_err(|e| MpiError::new(mpi::MPI_ERR_INTERN, e.to_string())),
+        None => Err(MpiError::new(
+            mpi::MPI_ERR_INTERN,
+            "a communicator was made before MPI_Init",
+        )),
     }
 }
 
@@ -239,7 +257,10 @@ pub fn enter_clock(a: &mut Args<'_>, clock: ClockId, comm: &CommSlot, start: Sta
         let changed = {
             let mut guard = cut();
             let Some(cut) = guard.get() else {
-                return Err(MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init or after MPI_Finalize"));
+                return Err(MpiError::new(
+                    mpi::MPI_ERR_OTHER,
+                    "called before MPI_Init or after MPI_Finalize",
+                ));
             };
             let verdict = cut.rank.may_start(clock, start);
             let changed = cut.rank.take_changed();
@@ -256,7 +277,11 @@ pub fn enter_clock(a: &mut Args<'_>, clock: ClockId, comm: &CommSlot, start: Sta
             wake_agent();
         }
         // A held rank keeps the library moving: others may wait for the rest of a message that it is sending.
-        p2p::probe(mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, u64::from(comm.handle()))?;
+        p2p::probe(
+            mpi::MPI_ANY_SOURCE,
+            mpi::MPI_ANY_TAG,
+            u64::from(comm.handle()),
+        )?;
         patience.pause(a);
     }
 }
@@ -326,7 +351,11 @@ fn is_leader(tid: i32) -> bool {
     let init_thread_fs = state().init_thread_fs;
     let mut guard = cut();
     let Some(cut) = guard.get() else { return false };
-    match cut.parked.iter().find(|(_, image)| image.upper_fs == init_thread_fs) {
+    match cut
+        .parked
+        .iter()
+        .find(|(_, image)| image.upper_fs == init_thread_fs)
+    {
         Some(init) => *init.0 == tid,
         None => !init_thread_lives(init_thread_fs) && cut.parked.keys().next() == Some(&tid),
     }
@@ -400,12 +429,15 @@ fn write_image(number: u64) {
 
 /// Whether every upper thread is parked, as far as one can tell without stopping threads from being made.
 fn all_parked(cut: &Cut) -> bool {
-    park::upper_threads().is_ok_and(|threads| threads.iter().all(|tid| cut.parked.contains_key(tid)))
+    park::upper_threads()
+        .is_ok_and(|threads| threads.iter().all(|tid| cut.parked.contains_key(tid)))
 }
 
 /// Receives what has arrived and tests what is pending. `true` when that changed what this rank reports.
 fn drain_step() -> Result<bool, MpiError> {
-    let Ok(native) = native() else { return Ok(set_pending(0)) };
+    let Ok(native) = native() else {
+        return Ok(set_pending(0));
+    };
     let received_before = COUNTERS.received.load(Ordering::Relaxed);
     let parked = cut().get().is_some_and(|cut| all_parked(cut));
     let comms = state().comms.slots();
@@ -445,8 +477,12 @@ fn test_active() -> Result<u64, MpiError> {
 
 /// Receives messages that are out of matching into memory that the image holds.
 fn store_matched(native: &Native) -> Result<(), MpiError> {
-    let held: Vec<_> =
-        state().messages.iter().filter(|(_, m)| m.bytes.is_none()).map(|(id, m)| (id, m.native, m.completion)).collect();
+    let held: Vec<_> = state()
+        .messages
+        .iter()
+        .filter(|(_, m)| m.bytes.is_none())
+        .map(|(id, m)| (id, m.native, m.completion))
+        .collect();
     for (id, message, completion) in held {
         let bytes = p2p::receive_packed(native, message, &completion)?;
         if let Some(matched) = state().messages.get_mut(id) {
@@ -472,7 +508,10 @@ impl RankPort for Port {
             Broadcast::Intent { .. } => {
                 cut.written = false;
                 cut.pending = None;
-                cut.times = Times { intent: Some(Instant::now()), ..Times::default() };
+                cut.times = Times {
+                    intent: Some(Instant::now()),
+                    ..Times::default()
+                };
                 PENDING.store(true, Ordering::Relaxed);
             }
             Broadcast::Write { number, .. } => {
@@ -494,8 +533,14 @@ impl RankPort for Port {
 
     fn report(&self) -> Report {
         let mut guard = cut();
-        let Some(cut) = guard.get() else { return Report::default() };
-        let activity = if cut.rank.phase() >= Phase::Stop { activity(cut) } else { Activity::default() };
+        let Some(cut) = guard.get() else {
+            return Report::default();
+        };
+        let activity = if cut.rank.phase() >= Phase::Stop {
+            activity(cut)
+        } else {
+            Activity::default()
+        };
         cut.rank.report(&activity)
     }
 

@@ -52,7 +52,8 @@ pub fn create(constructor: Constructor, large: bool) -> Result<u64, MpiError> {
 /// Makes the native type of a datatype that was just created.
 fn make_new(native: &Native, handle: DatatypeHandle) -> Result<(), MpiError> {
     let plan = state().objects.datatypes.derived(handle)?.map(Plan::from);
-    let plan = plan.ok_or_else(|| MpiError::new(mpi::MPI_ERR_INTERN, "a predefined type is not made"))?;
+    let plan =
+        plan.ok_or_else(|| MpiError::new(mpi::MPI_ERR_INTERN, "a predefined type is not made"))?;
     make(native, handle, &plan)
 }
 
@@ -60,9 +61,18 @@ fn make_new(native: &Native, handle: DatatypeHandle) -> Result<(), MpiError> {
 fn make(native: &Native, handle: DatatypeHandle, plan: &Plan) -> Result<(), MpiError> {
     let mut below = native_type::build(native, &plan.constructor, &plan.layout)?;
     if plan.committed && !plan.constructor.is_f90() {
-        native_call::call(native, fns::MPI_TYPE_COMMIT, &[native_call::out(&mut below)])?;
+        native_call::call(
+            native,
+            fns::MPI_TYPE_COMMIT,
+            &[native_call::out(&mut below)],
+        )?;
     }
-    publish::publish_datatype(u64::from(handle.word()), below, plan.layout.size_bytes(), plan.committed);
+    publish::publish_datatype(
+        u64::from(handle.word()),
+        below,
+        plan.layout.size_bytes(),
+        plan.committed,
+    );
     Ok(())
 }
 
@@ -70,9 +80,15 @@ fn make(native: &Native, handle: DatatypeHandle, plan: &Plan) -> Result<(), MpiE
 pub fn commit(handle: DatatypeHandle) -> Result<(), MpiError> {
     state().objects.datatypes.commit(handle)?;
     let word = u64::from(handle.word());
-    let Some(slot) = publish::datatype(word).filter(|slot| !slot.is_committed()) else { return Ok(()) };
+    let Some(slot) = publish::datatype(word).filter(|slot| !slot.is_committed()) else {
+        return Ok(());
+    };
     let mut below = slot.native_uncommitted();
-    native_call::call(native()?, fns::MPI_TYPE_COMMIT, &[native_call::out(&mut below)])?;
+    native_call::call(
+        native()?,
+        fns::MPI_TYPE_COMMIT,
+        &[native_call::out(&mut below)],
+    )?;
     publish::publish_datatype(word, below, slot.size_bytes(), true);
     Ok(())
 }
@@ -101,7 +117,12 @@ pub fn rebuild(native: &Native) -> Result<(), MpiError> {
     let plans: Vec<_> = {
         let state = state();
         let order = state.objects.datatypes.rebuild_order();
-        order.into_iter().map(|(handle, datatype)| (handle, Plan::from(datatype))).collect()
+        order
+            .into_iter()
+            .map(|(handle, datatype)| (handle, Plan::from(datatype)))
+            .collect()
     };
-    plans.iter().try_for_each(|(handle, plan)| make(native, *handle, plan))
+    plans
+        .iter()
+        .try_for_each(|(handle, plan)| make(native, *handle, plan))
 }

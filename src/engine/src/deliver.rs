@@ -4,7 +4,10 @@
 //! # Safety
 //! Lower TLS live. Buffer addresses and types come from the application's call: they describe memory it lets MPI
 //! write to (receives) or read (sends) until the call, or the request, is complete.
-#![expect(unsafe_code, reason = "copies between message bytes and application buffers")]
+#![expect(
+    unsafe_code,
+    reason = "copies between message bytes and application buffers"
+)]
 
 use mana_record_replay::datatype::{Layout, Run};
 use mana_record_replay::handle::DatatypeHandle;
@@ -20,7 +23,8 @@ use crate::status::Completion;
 
 /// Puts a drained message where a receive wants it.
 pub fn deliver(message: &DrainedMessage, args: &ReceiveArgs) -> Result<Completion, MpiError> {
-    let mut completion = Completion::message(message.source, message.tag, message.bytes.len() as i64);
+    let mut completion =
+        Completion::message(message.source, message.tag, message.bytes.len() as i64);
     let mut rest = message.bytes.as_slice();
     for_each_run(args.datatype, args.count, |offset, len| {
         let take = len.min(rest.len());
@@ -38,22 +42,35 @@ pub fn deliver(message: &DrainedMessage, args: &ReceiveArgs) -> Result<Completio
 }
 
 /// Packs a buffer; returns the bytes (in words, for alignment) and their number.
-pub fn pack(buffer: u64, count: i64, datatype: u64, _comm: u64) -> Result<(Vec<u64>, usize), MpiError> {
+pub fn pack(
+    buffer: u64,
+    count: i64,
+    datatype: u64,
+    _comm: u64,
+) -> Result<(Vec<u64>, usize), MpiError> {
     let mut bytes = Vec::new();
     for_each_run(datatype, count, |offset, len| {
         // SAFETY: the run lies in the buffer that the send describes.
-        bytes.extend_from_slice(unsafe { application_bytes(buffer.wrapping_add_signed(offset), len) });
+        bytes.extend_from_slice(unsafe {
+            application_bytes(buffer.wrapping_add_signed(offset), len)
+        });
         true
     })?;
     let len = bytes.len();
     bytes.resize(len.next_multiple_of(8), 0);
-    let words = bytes.chunks_exact(8).map(|c| u64::from_ne_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]));
+    let words = bytes
+        .chunks_exact(8)
+        .map(|c| u64::from_ne_bytes([c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]]));
     Ok((words.collect(), len))
 }
 
 /// Calls `visit(offset, len_bytes)` for every contiguous run of `count` elements in type map order, until it says
 /// `false`.
-pub fn for_each_run(datatype: u64, count: i64, mut visit: impl FnMut(i64, usize) -> bool) -> Result<(), MpiError> {
+pub fn for_each_run(
+    datatype: u64,
+    count: i64,
+    mut visit: impl FnMut(i64, usize) -> bool,
+) -> Result<(), MpiError> {
     for run in runs(&layout(datatype)?, count) {
         if !visit(run.offset, run.length as usize) {
             break;
@@ -67,13 +84,18 @@ fn layout(datatype: u64) -> Result<Layout, MpiError> {
     let handle = DatatypeHandle::from_word(datatype)?;
     let state = state();
     let layout = state.objects.datatypes.layout_held(handle);
-    layout.cloned().ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_TYPE, "datatype", datatype))
+    layout
+        .cloned()
+        .ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_TYPE, "datatype", datatype))
 }
 
 /// The copies that `count` elements take: one where they lie without gaps.
 fn runs(layout: &Layout, count: i64) -> impl Iterator<Item = Run> {
-    let whole = (count > 0 && layout.size_bytes() > 0 && layout.is_contiguous(count))
-        .then(|| Run { offset: layout.true_lb(), length: layout.size_bytes() * count });
+    let whole =
+        (count > 0 && layout.size_bytes() > 0 && layout.is_contiguous(count)).then(|| Run {
+            offset: layout.true_lb(),
+            length: layout.size_bytes() * count,
+        });
     let pieces = whole.is_none().then(|| layout.runs(count));
     whole.into_iter().chain(pieces.into_iter().flatten())
 }

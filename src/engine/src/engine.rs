@@ -118,13 +118,17 @@ pub struct StateGuard(MutexGuard<'static, Option<Box<State>>>);
 impl std::ops::Deref for StateGuard {
     type Target = State;
     fn deref(&self) -> &State {
-        self.0.as_deref().expect("the guard is made with a state inside")
+        self.0
+            .as_deref()
+            .expect("the guard is made with a state inside")
     }
 }
 
 impl std::ops::DerefMut for StateGuard {
     fn deref_mut(&mut self) -> &mut State {
-        self.0.as_deref_mut().expect("the guard is made with a state inside")
+        self.0
+            .as_deref_mut()
+            .expect("the guard is made with a state inside")
     }
 }
 
@@ -150,7 +154,12 @@ pub fn set_native(native: Native) -> &'static Native {
 
 /// The native library, while MPI is running.
 pub fn native() -> Result<&'static Native, MpiError> {
-    NATIVE.get().ok_or_else(|| MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init or after MPI_Finalize"))
+    NATIVE.get().ok_or_else(|| {
+        MpiError::new(
+            mpi::MPI_ERR_OTHER,
+            "called before MPI_Init or after MPI_Finalize",
+        )
+    })
 }
 
 /// The native library if it was opened.
@@ -166,23 +175,38 @@ impl State {
                 Progress::Active => request.native,
                 Progress::Inactive | Progress::Done(_) => None,
             }),
-            None => Err(MpiError::bad_handle(mpi::MPI_ERR_REQUEST, "request", u64::from(id.word()))),
+            None => Err(MpiError::bad_handle(
+                mpi::MPI_ERR_REQUEST,
+                "request",
+                u64::from(id.word()),
+            )),
         }
     }
 
     /// What an inactive persistent request would start.
     pub fn startable(&self, id: RequestId) -> Result<Kind, MpiError> {
         match self.requests.get(id) {
-            Some(request) if request.persistent && request.progress == Progress::Inactive => Ok(request.kind),
-            Some(request) if request.persistent => {
-                Err(MpiError::new(mpi::MPI_ERR_REQUEST, "the persistent request is started already"))
+            Some(request) if request.persistent && request.progress == Progress::Inactive => {
+                Ok(request.kind)
             }
-            _ => Err(MpiError::new(mpi::MPI_ERR_REQUEST, "the request is not a persistent one")),
+            Some(request) if request.persistent => Err(MpiError::new(
+                mpi::MPI_ERR_REQUEST,
+                "the persistent request is started already",
+            )),
+            _ => Err(MpiError::new(
+                mpi::MPI_ERR_REQUEST,
+                "the request is not a persistent one",
+            )),
         }
     }
 
     /// Takes the oldest drained message that matches.
-    pub fn take_drained(&mut self, comm: &CommSlot, source: i32, tag: i32) -> Option<DrainedMessage> {
+    pub fn take_drained(
+        &mut self,
+        comm: &CommSlot,
+        source: i32,
+        tag: i32,
+    ) -> Option<DrainedMessage> {
         let message = self.unexpected.take_match(comm.gid(), source, tag)?;
         comm.count_queued(-1);
         Some(message)
@@ -191,7 +215,11 @@ impl State {
     /// Looks at the oldest drained message that matches.
     pub fn peek_drained(&mut self, comm: &CommSlot, source: i32, tag: i32) -> Option<Completion> {
         let message = self.unexpected.peek_match(comm.gid(), source, tag)?;
-        Some(Completion::message(message.source, message.tag, message.bytes.len() as i64))
+        Some(Completion::message(
+            message.source,
+            message.tag,
+            message.bytes.len() as i64,
+        ))
     }
 
     /// Appends a drained message.

@@ -7,7 +7,10 @@
 //!
 //! # Safety
 //! Runs with the lower TLS live on the upper stack. No unwinding can leave it: panics abort.
-#![expect(unsafe_code, reason = "the handler's type is an unsafe extern fn, called by the crossing's assembly")]
+#![expect(
+    unsafe_code,
+    reason = "the handler's type is an unsafe extern fn, called by the crossing's assembly"
+)]
 
 use mana_split::crossing::Handler;
 use mana_split::frame::CrossFrame;
@@ -47,7 +50,9 @@ unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
         leave::leave();
         return 0;
     }
-    let Some(row) = ROWS[slot] else { return mana_table::constants::MPI_ERR_UNSUPPORTED_OPERATION as u64 };
+    let Some(row) = ROWS[slot] else {
+        return mana_table::constants::MPI_ERR_UNSUPPORTED_OPERATION as u64;
+    };
     // mana_checkpoint has its own: one that parked it here would not be known to be the one it asks for.
     if row.id != fns::MANA_CHECKPOINT {
         cut::safe_point(frame);
@@ -71,7 +76,10 @@ fn serve(frame: &mut CrossFrame, row: &'static Function) -> i32 {
         Policy::Icollective => forward::icollective(&mut args),
         Policy::Local | Policy::Engine | Policy::Stub => match SERVERS[usize::from(row.id.0)] {
             Some(server) => server(&mut args),
-            None => Err(MpiError::unsupported(row.name, "the engine has no function for it")),
+            None => Err(MpiError::unsupported(
+                row.name,
+                "the engine has no function for it",
+            )),
         },
     };
     match outcome {

@@ -10,9 +10,17 @@ use crate::error::EngineError;
 use crate::{init, process, restart as restarting};
 
 /// Runs a program in this process' upper half. Returns only when that fails.
-pub fn run(path: &Path, args: Vec<OsString>, env: Vec<OsString>) -> Result<std::convert::Infallible, EngineError> {
+pub fn run(
+    path: &Path,
+    args: Vec<OsString>,
+    env: Vec<OsString>,
+) -> Result<std::convert::Infallible, EngineError> {
     process::prepare()?;
-    let loaded = loader::load(&Program { path: path.to_path_buf(), args, env })?;
+    let loaded = loader::load(&Program {
+        path: path.to_path_buf(),
+        args,
+        env,
+    })?;
     loaded.start()
 }
 
@@ -27,7 +35,11 @@ pub fn checkpoint(
     kill: bool,
     progress: impl FnMut(&mana_agent::Progress),
 ) -> Result<mana_agent::Outcome, EngineError> {
-    Ok(mana_agent::request(&directory.join(init::CONTROL_FILE_NAME), kill, progress)?)
+    Ok(mana_agent::request(
+        &directory.join(init::CONTROL_FILE_NAME),
+        kill,
+        progress,
+    )?)
 }
 
 /// An error with its causes, in one line.

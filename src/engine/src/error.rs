@@ -16,7 +16,10 @@ pub struct MpiError {
 impl MpiError {
     /// An error of `class`.
     pub fn new(class: i32, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self {
+            class,
+            message: message.into(),
+        }
     }
 
     /// A handle that is not, or no longer, a valid one of its kind.
@@ -31,7 +34,10 @@ impl MpiError {
 
     /// A function that is not implemented yet.
     pub fn unsupported(name: &str, reason: &str) -> Self {
-        Self::new(mpi::MPI_ERR_UNSUPPORTED_OPERATION, format!("{name}: {reason} (`mana functions` lists what is)"))
+        Self::new(
+            mpi::MPI_ERR_UNSUPPORTED_OPERATION,
+            format!("{name}: {reason} (`mana functions` lists what is)"),
+        )
     }
 }
 
@@ -80,7 +86,9 @@ pub enum EngineError {
         reason: String,
     },
     /// The metadata of the image does not decode.
-    #[error("the engine's state in the image does not decode: {0}; was it written by a newer mana?")]
+    #[error(
+        "the engine's state in the image does not decode: {0}; was it written by a newer mana?"
+    )]
     State(String),
     /// An operating system call failed.
     #[error("{doing}: {source}")]

@@ -35,7 +35,9 @@ enum Number {
 /// The runs of `count` elements in type map order, each with its format. Runs of a type that is not predefined do not
 /// occur.
 pub fn runs(layout: &Layout, count: i64) -> impl Iterator<Item = (Run, Format)> {
-    layout.basic_runs(count).filter_map(|basic| Some((basic.run, Format::of(predefined(basic.basic)?))))
+    layout
+        .basic_runs(count)
+        .filter_map(|basic| Some((basic.run, Format::of(predefined(basic.basic)?))))
 }
 
 impl Format {
@@ -43,9 +45,9 @@ impl Format {
     pub fn of(row: &Predefined) -> Self {
         let parts = if row.class == Class::Complex { 2 } else { 1 };
         let number = match u64::from(row.handle.word()) {
-            mpi::MPI_LONG_DOUBLE | mpi::MPI_C_LONG_DOUBLE_COMPLEX | mpi::MPI_CXX_LONG_DOUBLE_COMPLEX => {
-                Number::Extended
-            }
+            mpi::MPI_LONG_DOUBLE
+            | mpi::MPI_C_LONG_DOUBLE_COMPLEX
+            | mpi::MPI_CXX_LONG_DOUBLE_COMPLEX => Number::Extended,
             mpi::MPI_LONG => Number::Signed,
             _ => Number::Unsigned,
         };
@@ -78,7 +80,9 @@ impl Format {
     pub fn decode(&self, external: &[u8]) -> Vec<u8> {
         let mut native = Vec::with_capacity(external.len() / self.external * self.native);
         for number in external.chunks_exact(self.external) {
-            let value = number.iter().fold(0, |value, byte| value << 8 | u128::from(*byte));
+            let value = number
+                .iter()
+                .fold(0, |value, byte| value << 8 | u128::from(*byte));
             let value = match self.number {
                 Number::Extended => extended(value),
                 Number::Signed => sign_extended(value, self.external),
@@ -92,7 +96,10 @@ impl Format {
 
 /// A little endian number of at most 16 bytes.
 fn little_endian(bytes: &[u8]) -> u128 {
-    bytes.iter().rev().fold(0, |value, byte| value << 8 | u128::from(*byte))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |value, byte| value << 8 | u128::from(*byte))
 }
 
 /// Fills the bytes above the lowest `len_bytes` with the sign.
@@ -119,17 +126,30 @@ fn binary128(x87: u128) -> u128 {
 
 /// From binary128 to the x87's 80 bits, rounded to nearest, ties to even.
 fn extended(binary128: u128) -> u128 {
-    let is_nan = binary128 & (0x7fff << FRACTION_BITS) == 0x7fff << FRACTION_BITS && binary128 & FRACTION_MASK != 0;
+    let is_nan = binary128 & (0x7fff << FRACTION_BITS) == 0x7fff << FRACTION_BITS
+        && binary128 & FRACTION_MASK != 0;
     // Rounding may carry into the exponent, which is right: 1.11… becomes 10.0, and the largest number infinity.
-    let rounded = if is_nan { binary128 >> DROPPED_BITS | 1 << 62 } else { round_to_even(binary128) };
+    let rounded = if is_nan {
+        binary128 >> DROPPED_BITS | 1 << 62
+    } else {
+        round_to_even(binary128)
+    };
     let sign_and_exponent = rounded >> 63;
-    let integer_bit = if sign_and_exponent & 0x7fff == 0 { 0 } else { INTEGER_BIT };
+    let integer_bit = if sign_and_exponent & 0x7fff == 0 {
+        0
+    } else {
+        INTEGER_BIT
+    };
     sign_and_exponent << 64 | integer_bit | rounded & (INTEGER_BIT - 1)
 }
 
 /// Drops the lowest [`DROPPED_BITS`].
 fn round_to_even(value: u128) -> u128 {
-    let (kept, dropped, half) = (value >> DROPPED_BITS, value & ((1 << DROPPED_BITS) - 1), 1 << (DROPPED_BITS - 1));
+    let (kept, dropped, half) = (
+        value >> DROPPED_BITS,
+        value & ((1 << DROPPED_BITS) - 1),
+        1 << (DROPPED_BITS - 1),
+    );
     kept + u128::from(dropped > half || dropped == half && kept & 1 == 1)
 }
 
@@ -150,23 +170,40 @@ mod tests {
         let external = long.encode(&(-2_i64).to_le_bytes());
         assert_eq!(external, [0xff, 0xff, 0xff, 0xfe]);
         assert_eq!(long.decode(&external), (-2_i64).to_le_bytes());
-        assert_eq!(format(mpi::MPI_UNSIGNED_LONG).decode(&external), 0xffff_fffe_u64.to_le_bytes());
+        assert_eq!(
+            format(mpi::MPI_UNSIGNED_LONG).decode(&external),
+            0xffff_fffe_u64.to_le_bytes()
+        );
     }
 
     #[test]
     fn a_complex_is_turned_around_half_by_half() {
-        let native: Vec<u8> = [1.5_f32, -2.25].iter().flat_map(|half| half.to_le_bytes()).collect();
-        let external: Vec<u8> = [1.5_f32, -2.25].iter().flat_map(|half| half.to_be_bytes()).collect();
+        let native: Vec<u8> = [1.5_f32, -2.25]
+            .iter()
+            .flat_map(|half| half.to_le_bytes())
+            .collect();
+        let external: Vec<u8> = [1.5_f32, -2.25]
+            .iter()
+            .flat_map(|half| half.to_be_bytes())
+            .collect();
         assert_eq!(format(mpi::MPI_C_FLOAT_COMPLEX).encode(&native), external);
     }
 
     #[test]
     fn a_long_double_becomes_binary128_and_comes_back() {
-        let x87 = |sign_and_exponent: u128, significand: u128| sign_and_exponent << 64 | significand;
+        let x87 =
+            |sign_and_exponent: u128, significand: u128| sign_and_exponent << 64 | significand;
         // 1.5, -1, 0, -0, infinity, the smallest denormal, pi.
         let one_and_a_half = x87(0x3fff, 0xc000 << 48);
         assert_eq!(binary128(one_and_a_half), 0x3fff_8000 << 96);
-        let others = [(0xbfff, 1 << 63), (0, 0), (0x8000, 0), (0x7fff, 1 << 63), (0, 1), (0x4000, 0xc90f_daa2_2168_c235)];
+        let others = [
+            (0xbfff, 1 << 63),
+            (0, 0),
+            (0x8000, 0),
+            (0x7fff, 1 << 63),
+            (0, 1),
+            (0x4000, 0xc90f_daa2_2168_c235),
+        ];
         for (sign_and_exponent, significand) in others {
             let value = x87(sign_and_exponent, significand);
             assert_eq!(extended(binary128(value)), value, "{value:#x}");
@@ -190,8 +227,18 @@ mod tests {
         for row in PREDEFINED.iter().filter(|row| row.parts.is_none()) {
             let format = Format::of(row);
             let external = format.encode(&vec![0; usize::from(row.size_bytes)]);
-            assert_eq!(external, vec![0; usize::from(row.external32_bytes)], "{}", row.name);
-            assert_eq!(format.decode(&external), vec![0; usize::from(row.size_bytes)], "{}", row.name);
+            assert_eq!(
+                external,
+                vec![0; usize::from(row.external32_bytes)],
+                "{}",
+                row.name
+            );
+            assert_eq!(
+                format.decode(&external),
+                vec![0; usize::from(row.size_bytes)],
+                "{}",
+                row.name
+            );
         }
     }
 }

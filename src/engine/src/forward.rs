@@ -50,7 +50,12 @@ pub fn icollective(a: &mut Args<'_>) -> Call {
     entry.keep = keep;
     entry.op = op_of(a);
     let id = state().insert_request(entry)?;
-    if let Some(at) = a.row().params.iter().position(|param| param.kind == Kind::Request) {
+    if let Some(at) = a
+        .row()
+        .params
+        .iter()
+        .position(|param| param.kind == Kind::Request)
+    {
         a.set_handle(at, u64::from(id.word()));
     }
     Ok(())
@@ -58,15 +63,27 @@ pub fn icollective(a: &mut Args<'_>) -> Call {
 
 /// The communicator parameter of a collective.
 fn comm_of(a: &Args<'_>) -> Result<&'static CommSlot, MpiError> {
-    match a.row().params.iter().position(|param| param.kind == Kind::Comm) {
+    match a
+        .row()
+        .params
+        .iter()
+        .position(|param| param.kind == Kind::Comm)
+    {
         Some(at) => p2p::comm(a.raw(at)),
-        None => Err(MpiError::new(mpi::MPI_ERR_INTERN, format!("{} has no communicator", a.row().name))),
+        None => Err(MpiError::new(
+            mpi::MPI_ERR_INTERN,
+            format!("{} has no communicator", a.row().name),
+        )),
     }
 }
 
 /// The user operation that a collective applies.
 fn op_of(a: &Args<'_>) -> Option<OpHandle> {
-    let at = a.row().params.iter().position(|param| param.kind == Kind::Op)?;
+    let at = a
+        .row()
+        .params
+        .iter()
+        .position(|param| param.kind == Kind::Op)?;
     ops::user_op(a.raw(at))
 }
 
@@ -78,10 +95,17 @@ fn function_below(native: &Native, row: &Function) -> Result<(FnId, bool), MpiEr
     if native.has(row.id) {
         return Ok((row.id, false));
     }
-    let plain = row.name.strip_suffix("_c").and_then(FnId::by_name).filter(|plain| native.has(*plain));
+    let plain = row
+        .name
+        .strip_suffix("_c")
+        .and_then(FnId::by_name)
+        .filter(|plain| native.has(*plain));
     match plain {
         Some(plain) => Ok((plain, true)),
-        None => Err(MpiError::unsupported(row.name, "the MPI library below lacks it")),
+        None => Err(MpiError::unsupported(
+            row.name,
+            "the MPI library below lacks it",
+        )),
     }
 }
 
@@ -101,7 +125,9 @@ fn translate(
             (Kind::Request, _) => request,
             (_, Length::Scalar) => scalar(native, a, i, param, narrow)?,
             (Kind::Datatype, _) => {
-                let types = (0..peers.of_param(param)).map(|at| datatype(a, i, at)).collect::<Vec<_>>();
+                let types = (0..peers.of_param(param))
+                    .map(|at| datatype(a, i, at))
+                    .collect::<Vec<_>>();
                 kept(&mut keep, native_call::handle_array(native, &types))
             }
             _ if narrow && param.wide => kept(&mut keep, narrowed(a, i, peers.of_param(param))?),
@@ -131,7 +157,10 @@ impl PeerCounts {
     fn of(a: &Args<'_>, comm: &CommSlot) -> Self {
         let peers = comm.peers().max(0) as usize;
         if !a.row().name.contains("eighbor") {
-            return Self { send: peers, receive: peers };
+            return Self {
+                send: peers,
+                receive: peers,
+            };
         }
         let (receive, send) = state().neighbor_counts(comm.handle());
         Self { send, receive }
@@ -139,13 +168,21 @@ impl PeerCounts {
 
     /// The length of array parameter `param`; nothing is read where `MPI_IN_PLACE` makes the send side insignificant.
     fn of_param(&self, param: &Param) -> usize {
-        if param.name.starts_with('s') { self.send } else { self.receive }
+        if param.name.starts_with('s') {
+            self.send
+        } else {
+            self.receive
+        }
     }
 }
 
 /// Whether the send side of the call is `MPI_IN_PLACE`, so that its arrays are not to be read.
 fn is_in_place(a: &Args<'_>) -> bool {
-    a.row().params.iter().position(|param| param.name == "sendbuf").is_some_and(|at| a.raw(at) == mpi::MPI_IN_PLACE)
+    a.row()
+        .params
+        .iter()
+        .position(|param| param.name == "sendbuf")
+        .is_some_and(|at| a.raw(at) == mpi::MPI_IN_PLACE)
 }
 
 /// The native datatype of element `at` of array parameter `i`.
@@ -172,22 +209,39 @@ fn narrowed(a: &Args<'_>, i: usize, len: usize) -> Result<Vec<u64>, MpiError> {
 /// A 64-bit value as an `int`, or an error that names it.
 fn narrow_int(name: &str, value: i64) -> Result<i32, MpiError> {
     i32::try_from(value).map_err(|_| {
-        MpiError::new(mpi::MPI_ERR_COUNT, format!("{name} = {value} does not fit the int that the MPI library below takes"))
+        MpiError::new(
+            mpi::MPI_ERR_COUNT,
+            format!("{name} = {value} does not fit the int that the MPI library below takes"),
+        )
     })
 }
 
 /// One scalar argument.
-fn scalar(native: &Native, a: &Args<'_>, i: usize, param: &Param, narrow: bool) -> Result<u64, MpiError> {
+fn scalar(
+    native: &Native,
+    a: &Args<'_>,
+    i: usize,
+    param: &Param,
+    narrow: bool,
+) -> Result<u64, MpiError> {
     Ok(match param.kind {
         Kind::Buffer => buffer(native, a.raw(i)),
         Kind::Comm => p2p::comm(a.raw(i))?.native(),
         Kind::Datatype => publish::datatype(a.raw(i))
             .map(publish::TypeSlot::native)
-            .or_else(|| native.predefined().datatype(mpi::MPI_DATATYPE_NULL).map(|null| null.raw()))
+            .or_else(|| {
+                native
+                    .predefined()
+                    .datatype(mpi::MPI_DATATYPE_NULL)
+                    .map(|null| null.raw())
+            })
             .unwrap_or(0),
         Kind::Op => crate::ops::native_op(native, a.raw(i)),
         Kind::Rank => int(native.rank_to_native(a.int(i))),
-        Kind::Info => native.predefined().info(mpi::MPI_INFO_NULL).map_or(0, |info| info.raw()),
+        Kind::Info => native
+            .predefined()
+            .info(mpi::MPI_INFO_NULL)
+            .map_or(0, |info| info.raw()),
         _ if narrow && param.wide => narrow_int(param.name, a.count(i))? as u64,
         _ if is_64_bit(param) && param.direction == Direction::In => a.count(i) as u64,
         Kind::Int | Kind::Count | Kind::Logical => a.int(i) as u64,

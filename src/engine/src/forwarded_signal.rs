@@ -25,8 +25,12 @@ static PIPE: AtomicI32 = AtomicI32::new(-1);
 /// Listens to `signal`, if the user named one.
 pub fn listen(signal: Option<i32>) -> Result<(), EngineError> {
     let Some(signal) = signal else { return Ok(()) };
-    let failed = |source: io::Error| EngineError::Os { doing: format!("listening to signal {signal}"), source };
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|e| failed(e.into()))?;
+    let failed = |source: io::Error| EngineError::Os {
+        doing: format!("listening to signal {signal}"),
+        source,
+    };
+    let (reader, writer) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|e| failed(e.into()))?;
     PIPE.store(writer.into_raw_fd(), Ordering::Release);
     let mut reader = File::from(reader);
     spawn_lower("mana-signal", 0, move || {
@@ -50,7 +54,11 @@ fn install(signal: i32) -> io::Result<()> {
         action.sa_flags = libc::SA_RESTART;
         libc::sigaction(signal, &raw const action, std::ptr::null_mut())
     };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// The handler: one byte into the pipe.

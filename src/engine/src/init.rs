@@ -42,7 +42,11 @@ pub fn world() -> Option<World> {
 
 /// A native call needed to get going failed.
 fn failed(doing: &'static str, function: &'static str) -> impl Fn(MpiError) -> EngineError {
-    move |error| EngineError::NativeCall { doing, function, reason: error.message }
+    move |error| EngineError::NativeCall {
+        doing,
+        function,
+        reason: error.message,
+    }
 }
 
 /// Opens the native library and initialises it with thread level `required` (standard's constant). Returns the level
@@ -51,7 +55,8 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
     with_all_blocked(|| {
         let choice: Choice = settings().mpi.parse()?;
         let mut native = Native::open(&choice, &Environment::current())?;
-        let level = init_thread(&native, required).map_err(failed("starting MPI", "MPI_Init_thread"))?;
+        let level =
+            init_thread(&native, required).map_err(failed("starting MPI", "MPI_Init_thread"))?;
         native.settle_after_init();
         crate::leave::own();
         let world = read_world(&native).map_err(failed("starting MPI", "MPI_Comm_rank"))?;
@@ -59,7 +64,12 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
         let _ = WORLD.set(world);
         let native = engine::set_native(native);
         publish_predefined(native);
-        tracing::info!(rank = world.rank, size = world.size, library = native.version(), "MPI is up");
+        tracing::info!(
+            rank = world.rank,
+            size = world.size,
+            library = native.version(),
+            "MPI is up"
+        );
         Ok((world, level))
     })
 }
@@ -68,24 +78,45 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
 fn init_thread(native: &Native, required: i32) -> Result<i32, MpiError> {
     let mut provided = 0_u64;
     let required = mana_native::int(native.thread_level_to_native(required));
-    native_call::call(native, fns::MPI_INIT_THREAD, &[0, 0, required, native_call::out(&mut provided)])?;
+    native_call::call(
+        native,
+        fns::MPI_INIT_THREAD,
+        &[0, 0, required, native_call::out(&mut provided)],
+    )?;
     Ok(native.thread_level_from_native(provided as i32))
 }
 
 /// Rank and size from the native library.
 fn read_world(native: &Native) -> Result<World, MpiError> {
-    let comm = native.predefined().comm(mpi::MPI_COMM_WORLD).map_or(0, |comm| comm.raw());
+    let comm = native
+        .predefined()
+        .comm(mpi::MPI_COMM_WORLD)
+        .map_or(0, |comm| comm.raw());
     let (mut rank, mut size) = (0_u64, 0_u64);
-    native_call::call(native, fns::MPI_COMM_RANK, &[comm, native_call::out(&mut rank)])?;
-    native_call::call(native, fns::MPI_COMM_SIZE, &[comm, native_call::out(&mut size)])?;
-    Ok(World { rank: rank as u32, size: size as u32 })
+    native_call::call(
+        native,
+        fns::MPI_COMM_RANK,
+        &[comm, native_call::out(&mut rank)],
+    )?;
+    native_call::call(
+        native,
+        fns::MPI_COMM_SIZE,
+        &[comm, native_call::out(&mut size)],
+    )?;
+    Ok(World {
+        rank: rank as u32,
+        size: size as u32,
+    })
 }
 
 /// Makes the predefined datatypes known to the hot paths.
 fn publish_predefined(native: &Native) {
     for value in mpi::MPI_DATATYPE_NULL + 1..mpi::MPI_DATATYPE_NULL + 0x100 {
         if let Some(size_bytes) = crate::objects::predefined_size_bytes(value) {
-            let below = native.predefined().datatype_or_stand_in(value).map_or(0, |handle| handle.raw());
+            let below = native
+                .predefined()
+                .datatype_or_stand_in(value)
+                .map_or(0, |handle| handle.raw());
             publish::publish_datatype(value, below, size_bytes, true);
         }
     }
@@ -98,7 +129,10 @@ pub fn join_world(world: World) -> Result<(), EngineError> {
     let native = engine::native().map_err(&mpi_failed)?;
     cut::begin(world.rank);
     let mut locked = state();
-    locked.comms.set_world(world.rank, world.size).map_err(&mpi_failed)?;
+    locked
+        .comms
+        .set_world(world.rank, world.size)
+        .map_err(&mpi_failed)?;
     for value in [mpi::MPI_COMM_WORLD, mpi::MPI_COMM_SELF] {
         let below = native.predefined().comm(value).map_or(0, |comm| comm.raw());
         let handle = comms::handle(value).map_err(&mpi_failed)?;
@@ -111,9 +145,14 @@ pub fn join_world(world: World) -> Result<(), EngineError> {
 
 /// How many ranks share this node: from the launcher if it says so, else all.
 fn local_ranks(native: &Native, world: World) -> usize {
-    let told = ["MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "PALS_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok()?.parse().ok());
+    let told = [
+        "MPI_LOCALNRANKS",
+        "OMPI_COMM_WORLD_LOCAL_SIZE",
+        "PALS_LOCAL_SIZE",
+        "SLURM_NTASKS_PER_NODE",
+    ]
+    .iter()
+    .find_map(|name| std::env::var(name).ok()?.parse().ok());
     let _ = native;
     told.unwrap_or(world.size as usize)
 }
@@ -121,7 +160,8 @@ fn local_ranks(native: &Native, world: World) -> usize {
 /// Starts this rank's agent: a collective step of all ranks.
 pub fn start_agent(world: World) -> Result<(), EngineError> {
     let (listener, contact) = Listener::bind()?;
-    let contacts = exchange_contacts(world, &contact).map_err(failed("connecting the agents", "MPI_Allgather"))?;
+    let contacts = exchange_contacts(world, &contact)
+        .map_err(failed("connecting the agents", "MPI_Allgather"))?;
     let cookie = share_cookie(world).map_err(failed("connecting the agents", "MPI_Bcast"))?;
     let config = AgentConfig {
         rank: world.rank,
@@ -143,7 +183,10 @@ fn control_file(world: World) -> Option<PathBuf> {
     if world.rank == 0
         && let Err(error) = std::fs::create_dir_all(directory)
     {
-        tracing::warn!("the directory of checkpoints, {}, cannot be made: {error}", directory.display());
+        tracing::warn!(
+            "the directory of checkpoints, {}, cannot be made: {error}",
+            directory.display()
+        );
         return None;
     }
     Some(directory.join(CONTROL_FILE_NAME))
@@ -153,27 +196,49 @@ fn control_file(world: World) -> Option<PathBuf> {
 fn exchange_contacts(world: World, contact: &Contact) -> Result<Vec<Contact>, MpiError> {
     let native = engine::native()?;
     let comm = publish::world().map_or(0, CommSlot::native);
-    let byte = native.predefined().datatype(mpi::MPI_BYTE).map_or(0, |byte| byte.raw());
+    let byte = native
+        .predefined()
+        .datatype(mpi::MPI_BYTE)
+        .map_or(0, |byte| byte.raw());
     let mine = contact.to_bytes();
     let mut all = vec![0_u8; mine.len() * world.size as usize];
     let len = mine.len() as u64;
-    let arguments = [mine.as_ptr() as u64, len, byte, all.as_mut_ptr() as u64, len, byte, comm];
+    let arguments = [
+        mine.as_ptr() as u64,
+        len,
+        byte,
+        all.as_mut_ptr() as u64,
+        len,
+        byte,
+        comm,
+    ];
     native_call::call(native, fns::MPI_ALLGATHER, &arguments)?;
     let decode = |bytes: &[u8; CONTACT_BYTES]| {
         Contact::from_bytes(bytes).map_err(|e| MpiError::new(mpi::MPI_ERR_OTHER, e.to_string()))
     };
-    all.as_chunks::<CONTACT_BYTES>().0.iter().map(decode).collect()
+    all.as_chunks::<CONTACT_BYTES>()
+        .0
+        .iter()
+        .map(decode)
+        .collect()
 }
 
 /// The job's random cookie, drawn by rank 0.
 fn share_cookie(world: World) -> Result<Cookie, MpiError> {
     let native = engine::native()?;
     let comm = publish::world().map_or(0, CommSlot::native);
-    let byte = native.predefined().datatype(mpi::MPI_BYTE).map_or(0, |byte| byte.raw());
+    let byte = native
+        .predefined()
+        .datatype(mpi::MPI_BYTE)
+        .map_or(0, |byte| byte.raw());
     let mut cookie = Cookie([0_u8; 16]);
     if world.rank == 0 {
         cookie = Cookie::random().map_err(|e| MpiError::new(mpi::MPI_ERR_OTHER, e.to_string()))?;
     }
-    native_call::call(native, fns::MPI_BCAST, &[cookie.0.as_mut_ptr() as u64, 16, byte, 0, comm])?;
+    native_call::call(
+        native,
+        fns::MPI_BCAST,
+        &[cookie.0.as_mut_ptr() as u64, 16, byte, 0, comm],
+    )?;
     Ok(cookie)
 }

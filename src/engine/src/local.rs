@@ -4,7 +4,10 @@
 //! The *upper* TLS is live: nothing here may allocate, panic, take a lock or touch a thread-local. What cannot be
 //! answered from the published tables is handed to the slot's crossing entry, which does it properly (and raises
 //! errors).
-#![expect(unsafe_code, reason = "C functions called straight from the application, on its TLS")]
+#![expect(
+    unsafe_code,
+    reason = "C functions called straight from the application, on its TLS"
+)]
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -35,7 +38,8 @@ pub fn functions() -> [(FnId, usize); 8] {
 /// The function of the slot takes two integer or pointer arguments and returns an `int`.
 unsafe fn cross2(function: FnId, first: u64, second: u64) -> i32 {
     // SAFETY: the entry has the C prototype of the slot's function, two words here.
-    let entry: extern "C" fn(u64, u64) -> i32 = unsafe { std::mem::transmute(entry_address(function.0)) };
+    let entry: extern "C" fn(u64, u64) -> i32 =
+        unsafe { std::mem::transmute(entry_address(function.0)) };
     entry(first, second)
 }
 
@@ -97,7 +101,9 @@ extern "C" fn get_count(status: *const [i32; 8], datatype: u64, count: *mut i32)
 pub fn whole_elements(bytes: i64, size_bytes: i64) -> i32 {
     match (bytes, size_bytes) {
         (0, _) => 0,
-        (_, size) if size > 0 && bytes % size == 0 => i32::try_from(bytes / size).unwrap_or(mpi::MPI_UNDEFINED),
+        (_, size) if size > 0 && bytes % size == 0 => {
+            i32::try_from(bytes / size).unwrap_or(mpi::MPI_UNDEFINED)
+        }
         _ => mpi::MPI_UNDEFINED,
     }
 }
@@ -112,7 +118,10 @@ static CLOCK_OFFSET_NS: AtomicI64 = AtomicI64::new(0);
 
 /// `CLOCK_MONOTONIC` as the program sees it, in nanoseconds.
 pub fn monotonic_ns() -> i64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: clock_gettime writes one timespec; it touches errno only on failure, which these arguments exclude.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     now.tv_sec * 1_000_000_000 + now.tv_nsec + CLOCK_OFFSET_NS.load(Ordering::Relaxed)

@@ -4,7 +4,10 @@
 //! The lower half's TLS is live. The native library allocates, takes locks and may call back (user operations).
 //! Each caller passes the arguments of the function's prototype, handles and constants already translated; the
 //! words' meaning is checked by the call sites' reading of the function table, not by the compiler.
-#![expect(unsafe_code, reason = "enters the native MPI library; see # Safety above")]
+#![expect(
+    unsafe_code,
+    reason = "enters the native MPI library; see # Safety above"
+)]
 
 use mana_native::Native;
 use mana_table::FnId;
@@ -28,7 +31,11 @@ pub fn call(native: &Native, function: FnId, arguments: &[u64]) -> Result<(), Mp
     if !native.has(function) {
         return Err(MpiError::new(
             mpi::MPI_ERR_UNSUPPORTED_OPERATION,
-            format!("{} is missing in the MPI library below ({})", function.name(), native.version()),
+            format!(
+                "{} is missing in the MPI library below ({})",
+                function.name(),
+                native.version()
+            ),
         ));
     }
     match raw(native, function, arguments) {

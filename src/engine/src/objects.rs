@@ -54,7 +54,11 @@ impl Objects {
             ERRORS_ARE_FATAL => Reaction::Fatal,
             ERRORS_ABORT => Reaction::Abort,
             ERRORS_RETURN => Reaction::Return,
-            other => match self.errhandlers.get_held(other).map(|handler| handler.function) {
+            other => match self
+                .errhandlers
+                .get_held(other)
+                .map(|handler| handler.function)
+            {
                 Some(UpperAddress(address)) => Reaction::Call(address),
                 None => Reaction::Fatal,
             },

@@ -12,7 +12,10 @@
 //! # Safety
 //! A trampoline runs inside the native library, lower TLS live, with the library's locks held and none of ours: it
 //! takes no lock under which the library is called.
-#![expect(unsafe_code, reason = "functions called by the native library, calling into the upper half")]
+#![expect(
+    unsafe_code,
+    reason = "functions called by the native library, calling into the upper half"
+)]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -73,14 +76,22 @@ unsafe extern "C" fn trampoline<const N: usize, const LARGE: bool>(
             native.operation_arguments(len.cast(), datatype)
         }
     };
-    combine(&PLACES[N], [input, inout], arguments.count, publish::datatype_of_native(native, arguments.datatype));
+    combine(
+        &PLACES[N],
+        [input, inout],
+        arguments.count,
+        publish::datatype_of_native(native, arguments.datatype),
+    );
 }
 
 /// Calls the application's function.
 fn combine(place: &Place, [input, inout]: [u64; 2], mut count: i64, mut datatype: u64) {
     let mut int_count = count as i32;
-    let len =
-        if place.takes_count.load(Ordering::Acquire) { (&raw mut count) as u64 } else { (&raw mut int_count) as u64 };
+    let len = if place.takes_count.load(Ordering::Acquire) {
+        (&raw mut count) as u64
+    } else {
+        (&raw mut int_count) as u64
+    };
     let words = [input, inout, len, (&raw mut datatype) as u64];
     // SAFETY: the application registered this function with MPI_Op_create or MPI_Op_create_c, of the prototype that
     // `takes_count` says; no lock of ours is held.
@@ -137,8 +148,16 @@ const fn trampolines<const LARGE: bool>() -> [UserFunction; POOL] {
 /// Creates a user operation and returns its handle. `large`: by `MPI_Op_create_c`.
 pub fn create(function: u64, commutes: bool, large: bool) -> Result<u64, MpiError> {
     let native = native()?;
-    let language = if large { CallbackLanguage::CLarge } else { CallbackLanguage::C };
-    let op = UserOp { function: UpperAddress(function), commutes, language };
+    let language = if large {
+        CallbackLanguage::CLarge
+    } else {
+        CallbackLanguage::C
+    };
+    let op = UserOp {
+        function: UpperAddress(function),
+        commutes,
+        language,
+    };
     let handle = state().objects.ops.insert(op)?;
     make(native, handle, &op).inspect_err(|_| {
         // Nothing uses it yet: the free cannot fail and leaves nothing below.
@@ -149,10 +168,17 @@ pub fn create(function: u64, commutes: bool, large: bool) -> Result<u64, MpiErro
 
 /// Makes the native operation of a user operation, over a free trampoline.
 fn make(native: &Native, handle: OpHandle, op: &UserOp) -> Result<(), MpiError> {
-    let free =
-        |place: &Place| place.function.compare_exchange(0, op.function.0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+    let free = |place: &Place| {
+        place
+            .function
+            .compare_exchange(0, op.function.0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    };
     let Some(number) = PLACES.iter().position(free) else {
-        return Err(MpiError::new(mpi::MPI_ERR_NO_MEM, format!("more than {POOL} user operations are alive")));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_NO_MEM,
+            format!("more than {POOL} user operations are alive"),
+        ));
     };
     let place = &PLACES[number];
     let takes_count = op.language == CallbackLanguage::CLarge;
@@ -164,22 +190,35 @@ fn make(native: &Native, handle: OpHandle, op: &UserOp) -> Result<(), MpiError> 
         (fns::MPI_OP_CREATE, TRAMPOLINES[number])
     };
     let mut below = 0_u64;
-    let arguments = [trampoline as usize as u64, u64::from(op.commutes), native_call::out(&mut below)];
-    native_call::call(native, function, &arguments).inspect_err(|_| place.function.store(0, Ordering::Release))?;
+    let arguments = [
+        trampoline as usize as u64,
+        u64::from(op.commutes),
+        native_call::out(&mut below),
+    ];
+    native_call::call(native, function, &arguments)
+        .inspect_err(|_| place.function.store(0, Ordering::Release))?;
     place.native.store(below, Ordering::Release);
-    place.owner.store(u64::from(handle.word()), Ordering::Release);
+    place
+        .owner
+        .store(u64::from(handle.word()), Ordering::Release);
     Ok(())
 }
 
 /// Frees a user operation; the native one goes when no collective uses it any more.
 pub fn free(handle: OpHandle) -> Result<(), MpiError> {
     let gone = state().objects.ops.free(handle)?;
-    if gone.is_some() { forget(handle) } else { Ok(()) }
+    if gone.is_some() {
+        forget(handle)
+    } else {
+        Ok(())
+    }
 }
 
 /// The user operation behind an argument word; `None` for a predefined one and for what is none.
 pub fn user_op(handle: u64) -> Option<OpHandle> {
-    OpHandle::from_word(handle).ok().filter(|op| !op.is_predefined())
+    OpHandle::from_word(handle)
+        .ok()
+        .filter(|op| !op.is_predefined())
 }
 
 /// A collective begins to use an operation.
@@ -204,7 +243,9 @@ pub fn gone(handle: OpHandle, released: Option<UserOp>) {
 
 /// Frees the native operation of a user operation that is gone.
 fn forget(handle: OpHandle) -> Result<(), MpiError> {
-    let Some(place) = place_of(u64::from(handle.word())) else { return Ok(()) };
+    let Some(place) = place_of(u64::from(handle.word())) else {
+        return Ok(());
+    };
     let mut below = place.native.load(Ordering::Acquire);
     place.owner.store(0, Ordering::Release);
     native_call::call(native()?, fns::MPI_OP_FREE, &[native_call::out(&mut below)])?;
@@ -214,7 +255,9 @@ fn forget(handle: OpHandle) -> Result<(), MpiError> {
 
 /// The place of an operation.
 fn place_of(handle: u64) -> Option<&'static Place> {
-    PLACES.iter().find(|place| place.owner.load(Ordering::Acquire) == handle)
+    PLACES
+        .iter()
+        .find(|place| place.owner.load(Ordering::Acquire) == handle)
 }
 
 /// The native operation behind an argument word; one that is none of ours goes down as the null operation, which the
@@ -225,7 +268,10 @@ pub fn native_op(native: &Native, handle: u64) -> u64 {
     }
     match place_of(handle).filter(|_| handle != 0) {
         Some(place) => place.native.load(Ordering::Acquire),
-        None => native.predefined().op(mpi::MPI_OP_NULL).map_or(0, |null| null.raw()),
+        None => native
+            .predefined()
+            .op(mpi::MPI_OP_NULL)
+            .map_or(0, |null| null.raw()),
     }
 }
 
@@ -233,7 +279,14 @@ pub fn native_op(native: &Native, handle: u64) -> u64 {
 pub fn rebuild(native: &Native) -> Result<(), MpiError> {
     let ops: Vec<_> = {
         let state = state();
-        state.objects.ops.by_birth().into_iter().map(|(handle, op)| (handle, *op)).collect()
+        state
+            .objects
+            .ops
+            .by_birth()
+            .into_iter()
+            .map(|(handle, op)| (handle, *op))
+            .collect()
     };
-    ops.iter().try_for_each(|(handle, op)| make(native, *handle, op))
+    ops.iter()
+        .try_for_each(|(handle, op)| make(native, *handle, op))
 }

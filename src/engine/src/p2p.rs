@@ -36,11 +36,15 @@ pub struct Counters {
 }
 
 /// This rank's counters.
-pub static COUNTERS: Counters = Counters { sent: AtomicU64::new(0), received: AtomicU64::new(0) };
+pub static COUNTERS: Counters = Counters {
+    sent: AtomicU64::new(0),
+    received: AtomicU64::new(0),
+};
 
 /// The communicator behind an upper handle.
 pub fn comm(handle: u64) -> Result<&'static CommSlot, MpiError> {
-    publish::comm(handle).ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", handle))
+    publish::comm(handle)
+        .ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", handle))
 }
 
 /// The datatype behind an upper handle, known to the native library.
@@ -49,7 +53,9 @@ pub fn datatype(handle: u64) -> Result<&'static TypeSlot, MpiError> {
         Some(slot) if slot.native() != 0 => Ok(slot),
         Some(_) => Err(MpiError::new(
             mpi::MPI_ERR_TYPE,
-            format!("datatype {handle:#x} cannot be used for communication: it is not committed, or the MPI below lacks it"),
+            format!(
+                "datatype {handle:#x} cannot be used for communication: it is not committed, or the MPI below lacks it"
+            ),
         )),
         None => Err(MpiError::bad_handle(mpi::MPI_ERR_TYPE, "datatype", handle)),
     }
@@ -66,11 +72,18 @@ fn check_send(args: &SendArgs) -> Result<Option<(&'static CommSlot, &'static Typ
     if !(0..comm.peers()).contains(&args.destination) {
         return Err(MpiError::new(
             mpi::MPI_ERR_RANK,
-            format!("destination {} is not in 0..{} nor MPI_PROC_NULL", args.destination, comm.peers()),
+            format!(
+                "destination {} is not in 0..{} nor MPI_PROC_NULL",
+                args.destination,
+                comm.peers()
+            ),
         ));
     }
     if args.tag < 0 {
-        return Err(MpiError::new(mpi::MPI_ERR_TAG, format!("tag {} is negative", args.tag)));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_TAG,
+            format!("tag {} is negative", args.tag),
+        ));
     }
     Ok(Some((comm, datatype)))
 }
@@ -78,21 +91,33 @@ fn check_send(args: &SendArgs) -> Result<Option<(&'static CommSlot, &'static Typ
 /// A count must not be negative.
 fn check_count(count: i64) -> Result<(), MpiError> {
     if count < 0 {
-        return Err(MpiError::new(mpi::MPI_ERR_COUNT, format!("count {count} is negative")));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_COUNT,
+            format!("count {count} is negative"),
+        ));
     }
     Ok(())
 }
 
 /// Checks the arguments every receive and probe has in common.
 fn check_source(comm: &CommSlot, source: i32, tag: i32) -> Result<(), MpiError> {
-    if source != mpi::MPI_ANY_SOURCE && source != mpi::MPI_PROC_NULL && !(0..comm.peers()).contains(&source) {
+    if source != mpi::MPI_ANY_SOURCE
+        && source != mpi::MPI_PROC_NULL
+        && !(0..comm.peers()).contains(&source)
+    {
         return Err(MpiError::new(
             mpi::MPI_ERR_RANK,
-            format!("source {source} is not in 0..{}, MPI_ANY_SOURCE or MPI_PROC_NULL", comm.peers()),
+            format!(
+                "source {source} is not in 0..{}, MPI_ANY_SOURCE or MPI_PROC_NULL",
+                comm.peers()
+            ),
         ));
     }
     if tag < 0 && tag != mpi::MPI_ANY_TAG {
-        return Err(MpiError::new(mpi::MPI_ERR_TAG, format!("tag {tag} is negative and not MPI_ANY_TAG")));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_TAG,
+            format!("tag {tag} is negative and not MPI_ANY_TAG"),
+        ));
     }
     Ok(())
 }
@@ -111,7 +136,9 @@ pub fn int_count(count: i64) -> Result<u64, MpiError> {
 /// not, takes the message.
 pub fn send_blocking(function: FnId, args: &SendArgs) -> Result<(), MpiError> {
     let native = native()?;
-    let Some((comm, datatype)) = check_send(args)? else { return Ok(()) };
+    let Some((comm, datatype)) = check_send(args)? else {
+        return Ok(());
+    };
     let arguments = send_arguments(native, args, comm, datatype)?;
     COUNTERS.sent.fetch_add(1, Ordering::Relaxed);
     native_call::call(native, function, &arguments).inspect_err(|_| {
@@ -120,7 +147,12 @@ pub fn send_blocking(function: FnId, args: &SendArgs) -> Result<(), MpiError> {
 }
 
 /// The six arguments every native send begins with.
-fn send_arguments(native: &Native, args: &SendArgs, comm: &CommSlot, datatype: &TypeSlot) -> Result<[u64; 6], MpiError> {
+fn send_arguments(
+    native: &Native,
+    args: &SendArgs,
+    comm: &CommSlot,
+    datatype: &TypeSlot,
+) -> Result<[u64; 6], MpiError> {
     Ok([
         args.buffer,
         int_count(args.count)?,
@@ -139,7 +171,15 @@ pub fn start_send(args: SendArgs) -> Result<Request, MpiError> {
     };
     let head = send_arguments(native, &args, comm, datatype)?;
     let mut request = 0_u64;
-    let arguments = [head[0], head[1], head[2], head[3], head[4], head[5], native_call::out(&mut request)];
+    let arguments = [
+        head[0],
+        head[1],
+        head[2],
+        head[3],
+        head[4],
+        head[5],
+        native_call::out(&mut request),
+    ];
     COUNTERS.sent.fetch_add(1, Ordering::Relaxed);
     native_call::call(native, args.function(), &arguments).inspect_err(|_| {
         COUNTERS.sent.fetch_sub(1, Ordering::Relaxed);
@@ -164,7 +204,10 @@ pub fn start_receive(args: ReceiveArgs) -> Result<Request, MpiError> {
         && let Some(message) = state.take_drained(comm, args.source, args.tag)
     {
         drop(state);
-        return Ok(Request::done(Kind::Receive(args), deliver::deliver(&message, &args)?));
+        return Ok(Request::done(
+            Kind::Receive(args),
+            deliver::deliver(&message, &args)?,
+        ));
     }
     let posted = post_native(native, &args, comm, datatype);
     drop(state);
@@ -179,15 +222,19 @@ pub fn post_native(
     datatype: &TypeSlot,
 ) -> Result<Request, MpiError> {
     let mut request = 0_u64;
-    native_call::call(native, fns::MPI_IRECV, &[
-        args.buffer,
-        int_count(args.count)?,
-        datatype.native(),
-        int(native.rank_to_native(args.source)),
-        int(native.tag_to_native(args.tag)),
-        comm.native(),
-        native_call::out(&mut request),
-    ])?;
+    native_call::call(
+        native,
+        fns::MPI_IRECV,
+        &[
+            args.buffer,
+            int_count(args.count)?,
+            datatype.native(),
+            int(native.rank_to_native(args.source)),
+            int(native.tag_to_native(args.tag)),
+            comm.native(),
+            native_call::out(&mut request),
+        ],
+    )?;
     Ok(Request::active(Kind::Receive(*args), request))
 }
 
@@ -196,14 +243,21 @@ pub fn post_native(
 pub fn test_native(native: &Native, request: &mut u64) -> Result<Option<Completion>, MpiError> {
     let mut flag = 0_u64;
     let mut status = StatusBuf::new();
-    let code = native_call::raw(native, fns::MPI_TEST, &[
-        native_call::out(request),
-        native_call::out(&mut flag),
-        status.address(),
-    ]);
+    let code = native_call::raw(
+        native,
+        fns::MPI_TEST,
+        &[
+            native_call::out(request),
+            native_call::out(&mut flag),
+            status.address(),
+        ],
+    );
     if code != 0 {
         let error = native_call::error(native, fns::MPI_TEST, code);
-        return Ok(Some(Completion { error: error.class, ..Completion::from(native.decode_status(&status)) }));
+        return Ok(Some(Completion {
+            error: error.class,
+            ..Completion::from(native.decode_status(&status))
+        }));
     }
     if flag as i32 == 0 {
         return Ok(None);
@@ -228,9 +282,13 @@ pub fn count_completion(kind: &Kind, completion: &Completion) {
 
 /// Tests request `id` and records its completion. `true` when it is complete (or inactive, or null).
 pub fn poll(id: RequestId) -> Result<bool, MpiError> {
-    let Some(mut native_request) = state().native_request(id)? else { return Ok(true) };
+    let Some(mut native_request) = state().native_request(id)? else {
+        return Ok(true);
+    };
     // Not under the lock: a native test may run user operations, which may ask us about datatypes.
-    let Some(completion) = test_native(native()?, &mut native_request)? else { return Ok(false) };
+    let Some(completion) = test_native(native()?, &mut native_request)? else {
+        return Ok(false);
+    };
     let mut state = state();
     if let Some(request) = state.requests.get_mut(id) {
         count_completion(&request.kind, &completion);
@@ -269,17 +327,24 @@ pub fn probe(source: i32, tag: i32, comm_handle: u64) -> Result<Probed, MpiError
     }
     let mut flag = 0_u64;
     let mut status = StatusBuf::new();
-    native_call::call(native, fns::MPI_IPROBE, &[
-        int(native.rank_to_native(source)),
-        int(native.tag_to_native(tag)),
-        comm.native(),
-        native_call::out(&mut flag),
-        status.address(),
-    ])?;
+    native_call::call(
+        native,
+        fns::MPI_IPROBE,
+        &[
+            int(native.rank_to_native(source)),
+            int(native.tag_to_native(tag)),
+            comm.native(),
+            native_call::out(&mut flag),
+            status.address(),
+        ],
+    )?;
     if flag as i32 == 0 {
         return Ok(Probed::Nothing);
     }
-    Ok(Probed::Message(Completion { error: mpi::MPI_SUCCESS, ..Completion::from(native.decode_status(&status)) }))
+    Ok(Probed::Message(Completion {
+        error: mpi::MPI_SUCCESS,
+        ..Completion::from(native.decode_status(&status))
+    }))
 }
 
 /// A message taken out of matching by `MPI_Mprobe`, not yet received.
@@ -318,15 +383,24 @@ pub fn improbe(source: i32, tag: i32, comm_handle: u64) -> Result<MatchedProbe, 
     if comm.queued() > 0
         && let Some(message) = state.take_drained(comm, source, tag)
     {
-        let completion = Completion::message(message.source, message.tag, message.bytes.len() as i64);
+        let completion =
+            Completion::message(message.source, message.tag, message.bytes.len() as i64);
         let bytes = Some(message.bytes);
-        return Ok(MatchedProbe::Message(Matched { comm: comm_handle, completion, bytes, native: 0 }));
+        return Ok(MatchedProbe::Message(Matched {
+            comm: comm_handle,
+            completion,
+            bytes,
+            native: 0,
+        }));
     }
     Ok(match improbe_native(native, source, tag, comm)? {
         None => MatchedProbe::Nothing,
-        Some((message, completion)) => {
-            MatchedProbe::Message(Matched { comm: comm_handle, completion, bytes: None, native: message })
-        }
+        Some((message, completion)) => MatchedProbe::Message(Matched {
+            comm: comm_handle,
+            completion,
+            bytes: None,
+            native: message,
+        }),
     })
 }
 
@@ -339,32 +413,53 @@ pub fn improbe_native(
 ) -> Result<Option<(u64, Completion)>, MpiError> {
     let (mut flag, mut message) = (0_u64, 0_u64);
     let mut status = StatusBuf::new();
-    native_call::call(native, fns::MPI_IMPROBE, &[
-        int(native.rank_to_native(source)),
-        int(native.tag_to_native(tag)),
-        comm.native(),
-        native_call::out(&mut flag),
-        native_call::out(&mut message),
-        status.address(),
-    ])?;
+    native_call::call(
+        native,
+        fns::MPI_IMPROBE,
+        &[
+            int(native.rank_to_native(source)),
+            int(native.tag_to_native(tag)),
+            comm.native(),
+            native_call::out(&mut flag),
+            native_call::out(&mut message),
+            status.address(),
+        ],
+    )?;
     if flag as i32 == 0 {
         return Ok(None);
     }
-    Ok(Some((message, Completion { error: mpi::MPI_SUCCESS, ..Completion::from(native.decode_status(&status)) })))
+    Ok(Some((
+        message,
+        Completion {
+            error: mpi::MPI_SUCCESS,
+            ..Completion::from(native.decode_status(&status))
+        },
+    )))
 }
 
 /// Receives a natively matched message into a byte vector, as `MPI_PACKED` (which matches every type).
-pub fn receive_packed(native: &Native, mut message: u64, completion: &Completion) -> Result<Vec<u8>, MpiError> {
+pub fn receive_packed(
+    native: &Native,
+    mut message: u64,
+    completion: &Completion,
+) -> Result<Vec<u8>, MpiError> {
     let len = usize::try_from(completion.count_bytes).unwrap_or(0);
     let mut bytes = vec![0_u8; len];
     let mut status = StatusBuf::new();
-    native_call::call(native, fns::MPI_MRECV, &[
-        bytes.as_mut_ptr() as u64,
-        int_count(completion.count_bytes)?,
-        native.predefined().datatype(mpi::MPI_PACKED).map_or(0, |packed| packed.raw()),
-        native_call::out(&mut message),
-        status.address(),
-    ])?;
+    native_call::call(
+        native,
+        fns::MPI_MRECV,
+        &[
+            bytes.as_mut_ptr() as u64,
+            int_count(completion.count_bytes)?,
+            native
+                .predefined()
+                .datatype(mpi::MPI_PACKED)
+                .map_or(0, |packed| packed.raw()),
+            native_call::out(&mut message),
+            status.address(),
+        ],
+    )?;
     COUNTERS.received.fetch_add(1, Ordering::Relaxed);
     Ok(bytes)
 }
@@ -374,9 +469,19 @@ pub fn drain_comm(native: &Native, comm: &CommSlot) -> Result<usize, MpiError> {
     let mut drained = 0;
     // Probe, receive and enqueue are one step under the lock; see `start_receive`.
     let mut state = state();
-    while let Some((message, completion)) = improbe_native(native, mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, comm)? {
+    while let Some((message, completion)) =
+        improbe_native(native, mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, comm)?
+    {
         let bytes = receive_packed(native, message, &completion)?;
-        state.push_drained(comm, DrainedMessage { comm: comm.gid(), source: completion.source, tag: completion.tag, bytes });
+        state.push_drained(
+            comm,
+            DrainedMessage {
+                comm: comm.gid(),
+                source: completion.source,
+                tag: completion.tag,
+                bytes,
+            },
+        );
         drained += 1;
     }
     Ok(drained)

@@ -77,8 +77,12 @@ fn make_page() -> Result<Page, MpiError> {
     }
     let world_size = state.comms.get(mpi::MPI_COMM_WORLD)?.size() as i32;
     let address = upper_memory::allocate(PAGE_BYTES)
-        .map_err(|error| MpiError::new(mpi::MPI_ERR_NO_MEM, error.to_string()))? as u64;
-    let page = Page { address, has_appnum: appnum.is_some() };
+        .map_err(|error| MpiError::new(mpi::MPI_ERR_NO_MEM, error.to_string()))?
+        as u64;
+    let page = Page {
+        address,
+        has_appnum: appnum.is_some(),
+    };
     let values = [
         (mpi::MPI_TAG_UB, TAG_UB),
         (mpi::MPI_IO, mpi::MPI_ANY_SOURCE),
@@ -103,17 +107,31 @@ fn write(page: Page, keyval: i32, value: i32) {
 /// An error class or code was added: `MPI_LASTUSEDCODE` follows.
 pub fn last_used_code_changed(state: &State) {
     if let Some(page) = state.attribute_page {
-        write(page, mpi::MPI_LASTUSEDCODE, state.objects.errors.last_used_code());
+        write(
+            page,
+            mpi::MPI_LASTUSEDCODE,
+            state.objects.errors.last_used_code(),
+        );
     }
 }
 
 /// Which of the programs started together this is, from the launcher of the job's first start.
 fn native_appnum() -> Result<Option<i32>, MpiError> {
     let native = native()?;
-    let Some(keyval) = native.to_native(&ATTRIBUTE_KEYS, mpi::MPI_APPNUM) else { return Ok(None) };
-    let world = native.predefined().comm(mpi::MPI_COMM_WORLD).map_or(0, |comm| comm.raw());
+    let Some(keyval) = native.to_native(&ATTRIBUTE_KEYS, mpi::MPI_APPNUM) else {
+        return Ok(None);
+    };
+    let world = native
+        .predefined()
+        .comm(mpi::MPI_COMM_WORLD)
+        .map_or(0, |comm| comm.raw());
     let (mut value, mut flag) = (0_u64, 0_u64);
-    let words = [world, int(keyval), native_call::out(&mut value), native_call::out(&mut flag)];
+    let words = [
+        world,
+        int(keyval),
+        native_call::out(&mut value),
+        native_call::out(&mut flag),
+    ];
     native_call::call(native, fns::MPI_COMM_GET_ATTR, &words)?;
     if flag as u32 == 0 || value == 0 {
         return Ok(None);

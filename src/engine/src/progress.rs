@@ -59,12 +59,20 @@ pub fn resume(_a: &Args<'_>) -> Option<Resumed> {
     if RECORDS.load(Ordering::Relaxed) == 0 {
         return None;
     }
-    state().records.get(&crate::thread_fs()).copied().map(Resumed)
+    state()
+        .records
+        .get(&crate::thread_fs())
+        .copied()
+        .map(Resumed)
 }
 
 /// Leaves a record.
 pub fn record(_a: &Args<'_>, progress: CallProgress) {
-    if state().records.insert(crate::thread_fs(), progress).is_none() {
+    if state()
+        .records
+        .insert(crate::thread_fs(), progress)
+        .is_none()
+    {
         RECORDS.fetch_add(1, Ordering::Relaxed);
     }
 }

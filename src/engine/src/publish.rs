@@ -14,8 +14,8 @@
 //! find their native handles here: no call on those paths takes a lock.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 
 use mana_native::{Native, NativeDatatype};
 use mana_record_replay::gid::Gid;
@@ -101,7 +101,11 @@ pub struct TypeSlot {
 impl TypeSlot {
     /// The native handle for communication; 0 if the type is not committed or the native library lacks it.
     pub fn native(&self) -> u64 {
-        if self.is_committed() { self.native_uncommitted() } else { 0 }
+        if self.is_committed() {
+            self.native_uncommitted()
+        } else {
+            0
+        }
     }
     /// The native handle, committed or not; 0 if the native library lacks the type.
     pub fn native_uncommitted(&self) -> u64 {
@@ -134,7 +138,10 @@ struct Slots<S> {
 
 impl<S: Slot> Slots<S> {
     const fn new() -> Self {
-        Self { predefined: OnceLock::new(), chunks: [const { OnceLock::new() }; CHUNKS] }
+        Self {
+            predefined: OnceLock::new(),
+            chunks: [const { OnceLock::new() }; CHUNKS],
+        }
     }
 
     /// The place of `handle`, and which slot there.
@@ -177,7 +184,9 @@ pub fn datatype(handle: u64) -> Option<&'static TypeSlot> {
 
 /// Makes communicator `handle` visible.
 pub fn publish_comm(handle: u64, native: u64, gid: Gid, rank: i32, size: i32, peers: i32) {
-    let Some(slot) = COMMS.make(handle) else { return };
+    let Some(slot) = COMMS.make(handle) else {
+        return;
+    };
     slot.native.store(native, Ordering::Relaxed);
     slot.gid.store(gid.0, Ordering::Relaxed);
     slot.rank.store(rank, Ordering::Relaxed);
@@ -189,7 +198,9 @@ pub fn publish_comm(handle: u64, native: u64, gid: Gid, rank: i32, size: i32, pe
 
 /// Makes datatype `handle` visible. `native` is 0 while the native library does not know it.
 pub fn publish_datatype(handle: u64, native: u64, size_bytes: i64, committed: bool) {
-    let Some(slot) = TYPES.make(handle) else { return };
+    let Some(slot) = TYPES.make(handle) else {
+        return;
+    };
     slot.native.store(native, Ordering::Relaxed);
     slot.size_bytes.store(size_bytes, Ordering::Relaxed);
     slot.committed.store(committed, Ordering::Relaxed);
@@ -224,14 +235,20 @@ static DERIVED: LazyLock<RwLock<HashMap<u64, u32>>> = LazyLock::new(RwLock::defa
 /// Remembers which upper handle a native datatype has; the predefined ones are known to the native half.
 fn index_native(handle: u64, native: u64) {
     if handle >= PREDEFINED as u64 && native != 0 {
-        DERIVED.write().unwrap_or_else(PoisonError::into_inner).insert(native, handle as u32);
+        DERIVED
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(native, handle as u32);
     }
 }
 
 /// Forgets it.
 fn unindex_native(handle: u64, native: u64) {
     let mut derived = DERIVED.write().unwrap_or_else(PoisonError::into_inner);
-    if derived.get(&native).is_some_and(|owner| u64::from(*owner) == handle) {
+    if derived
+        .get(&native)
+        .is_some_and(|owner| u64::from(*owner) == handle)
+    {
         derived.remove(&native);
     }
 }
@@ -243,5 +260,7 @@ pub fn datatype_of_native(native: &Native, datatype: NativeDatatype) -> u64 {
         return predefined;
     }
     let derived = DERIVED.read().unwrap_or_else(PoisonError::into_inner);
-    derived.get(&datatype.raw()).map_or(mpi::MPI_DATATYPE_NULL, |handle| u64::from(*handle))
+    derived
+        .get(&datatype.raw())
+        .map_or(mpi::MPI_DATATYPE_NULL, |handle| u64::from(*handle))
 }

@@ -42,7 +42,13 @@ pub fn raise_on(comm: u64, function: FnId, error: &MpiError) -> i32 {
         match state.comms.reaction(comm, &state.objects) {
             Some(reaction) => (reaction, comm),
             // Not a communicator (that may be the error): MPI_COMM_SELF's handler judges.
-            None => (state.comms.reaction(mpi::MPI_COMM_SELF, &state.objects).unwrap_or(Reaction::Fatal), mpi::MPI_COMM_SELF),
+            None => (
+                state
+                    .comms
+                    .reaction(mpi::MPI_COMM_SELF, &state.objects)
+                    .unwrap_or(Reaction::Fatal),
+                mpi::MPI_COMM_SELF,
+            ),
         }
     };
     match reaction {
@@ -50,7 +56,10 @@ pub fn raise_on(comm: u64, function: FnId, error: &MpiError) -> i32 {
         Reaction::Call(address) => {
             let (mut handle, mut code) = (comm, error.class);
             // The lock of the state is free again here: the function may call MPI.
-            callback::word(UpperAddress(address), &[(&raw mut handle) as u64, (&raw mut code) as u64]);
+            callback::word(
+                UpperAddress(address),
+                &[(&raw mut handle) as u64, (&raw mut code) as u64],
+            );
             error.class
         }
         Reaction::Fatal | Reaction::Abort => die(function, error, reaction, comm),
@@ -59,7 +68,11 @@ pub fn raise_on(comm: u64, function: FnId, error: &MpiError) -> i32 {
 
 /// The communicator that the call was about.
 fn comm_parameter(a: &Args<'_>) -> Option<u64> {
-    let at = a.row().params.iter().position(|param| param.kind == Kind::Comm)?;
+    let at = a
+        .row()
+        .params
+        .iter()
+        .position(|param| param.kind == Kind::Comm)?;
     match a.row().params[at].direction {
         mana_table::Direction::In => Some(a.raw(at)),
         mana_table::Direction::Out | mana_table::Direction::InOut => None,
@@ -68,8 +81,13 @@ fn comm_parameter(a: &Args<'_>) -> Option<u64> {
 
 /// Ends the job.
 fn die(function: FnId, error: &MpiError, reaction: Reaction, comm: u64) -> ! {
-    let rank = crate::publish::world().map_or_else(|| "?".to_string(), |world| world.rank().to_string());
-    let what = if reaction == Reaction::Fatal { "MPI_ERRORS_ARE_FATAL" } else { "MPI_ERRORS_ABORT" };
+    let rank =
+        crate::publish::world().map_or_else(|| "?".to_string(), |world| world.rank().to_string());
+    let what = if reaction == Reaction::Fatal {
+        "MPI_ERRORS_ARE_FATAL"
+    } else {
+        "MPI_ERRORS_ABORT"
+    };
     eprintln!(
         "mana: rank {rank}: fatal error in {}: {} (error class {}); the error handler is {what}, so the job ends. \
          Checkpoints made so far stay in {}",
@@ -79,12 +97,21 @@ fn die(function: FnId, error: &MpiError, reaction: Reaction, comm: u64) -> ! {
         settings().directory.display(),
     );
     // MPI_ERRORS_ARE_FATAL ends all processes connected to this one (MPI-5.0 section 9.3): without spawning, the world.
-    abort(if reaction == Reaction::Fatal { mpi::MPI_COMM_WORLD } else { comm }, error.class)
+    abort(
+        if reaction == Reaction::Fatal {
+            mpi::MPI_COMM_WORLD
+        } else {
+            comm
+        },
+        error.class,
+    )
 }
 
 /// `MPI_Abort`: ends the processes of `comm` as far as the library below can.
 pub fn abort(comm: u64, code: i32) -> ! {
-    let native_comm = crate::publish::comm(comm).or_else(crate::publish::world).map(crate::publish::CommSlot::native);
+    let native_comm = crate::publish::comm(comm)
+        .or_else(crate::publish::world)
+        .map(crate::publish::CommSlot::native);
     if let (Ok(native), Some(comm)) = (native(), native_comm) {
         native_call::raw(native, fns::MPI_ABORT, &[comm, code as u64]);
     }

@@ -35,7 +35,13 @@ pub fn rebuild() -> Result<(), EngineError> {
 fn communicators(native: &Native) -> Result<(), MpiError> {
     let order: Vec<_> = {
         let state = state();
-        state.comms.set()?.rebuild_order().into_iter().map(|(handle, comm)| (handle, comm.clone())).collect()
+        state
+            .comms
+            .set()?
+            .rebuild_order()
+            .into_iter()
+            .map(|(handle, comm)| (handle, comm.clone()))
+            .collect()
     };
     for (handle, comm) in order {
         let below = make(native, &comm)?;
@@ -59,19 +65,35 @@ fn create_group(native: &Native, members: &Group) -> Result<u64, MpiError> {
     let group = comms::native_group(native, members)?;
     let world = publish::world().map_or(0, CommSlot::native);
     let mut comm = 0_u64;
-    native_call::call(native, fns::MPI_COMM_CREATE_GROUP, &[world, group, 0, native_call::out(&mut comm)])?;
+    native_call::call(
+        native,
+        fns::MPI_COMM_CREATE_GROUP,
+        &[world, group, 0, native_call::out(&mut comm)],
+    )?;
     comms::free_native_group(native, group)?;
     Ok(comm)
 }
 
 /// `MPI_Intercomm_create` with the two first members as leaders.
-fn connect_sides(native: &Native, mut local: u64, mine: &Group, other: &Group) -> Result<u64, MpiError> {
+fn connect_sides(
+    native: &Native,
+    mut local: u64,
+    mine: &Group,
+    other: &Group,
+) -> Result<u64, MpiError> {
     let world = publish::world().map_or(0, CommSlot::native);
     let leader = |group: &Group| group.iter().next().map_or(0, |WorldRank(rank)| rank);
     // One tag per pair of leaders is enough: pairs that meet again do so in the same order on both sides.
     let tag = u64::from(leader(mine).min(leader(other)) % 1000);
     let mut comm = 0_u64;
-    let arguments = [local, 0, world, u64::from(leader(other)), tag, native_call::out(&mut comm)];
+    let arguments = [
+        local,
+        0,
+        world,
+        u64::from(leader(other)),
+        tag,
+        native_call::out(&mut comm),
+    ];
     native_call::call(native, fns::MPI_INTERCOMM_CREATE, &arguments)?;
     native_call::call(native, fns::MPI_COMM_FREE, &[native_call::out(&mut local)])?;
     Ok(comm)
@@ -83,24 +105,36 @@ pub fn add_topology(native: &Native, mut base: u64, topology: &Topology) -> Resu
     match topology {
         Topology::None => return Ok(base),
         Topology::Cart(cart) => {
-            let periods: Vec<i32> = cart.periods().iter().map(|period| i32::from(*period)).collect();
-            native_call::call(native, fns::MPI_CART_CREATE, &[
+            let periods: Vec<i32> = cart
+                .periods()
+                .iter()
+                .map(|period| i32::from(*period))
+                .collect();
+            native_call::call(
+                native,
+                fns::MPI_CART_CREATE,
+                &[
+                    base,
+                    cart.dims().len() as u64,
+                    cart.dims().as_ptr() as u64,
+                    periods.as_ptr() as u64,
+                    0,
+                    native_call::out(&mut with),
+                ],
+            )?;
+        }
+        Topology::Graph(graph) => native_call::call(
+            native,
+            fns::MPI_GRAPH_CREATE,
+            &[
                 base,
-                cart.dims().len() as u64,
-                cart.dims().as_ptr() as u64,
-                periods.as_ptr() as u64,
+                graph.index().len() as u64,
+                graph.index().as_ptr() as u64,
+                graph.edges().as_ptr() as u64,
                 0,
                 native_call::out(&mut with),
-            ])?;
-        }
-        Topology::Graph(graph) => native_call::call(native, fns::MPI_GRAPH_CREATE, &[
-            base,
-            graph.index().len() as u64,
-            graph.index().as_ptr() as u64,
-            graph.edges().as_ptr() as u64,
-            0,
-            native_call::out(&mut with),
-        ])?,
+            ],
+        )?,
         Topology::DistGraph(graph) => {
             let edges = Edges::of(graph);
             let mut arguments = vec![base];
@@ -117,7 +151,11 @@ pub fn add_topology(native: &Native, mut base: u64, topology: &Topology) -> Resu
 fn refill_queues() {
     let state = state();
     for slot in state.comms.slots() {
-        let waiting = state.unexpected.iter().filter(|message| message.comm == slot.gid()).count();
+        let waiting = state
+            .unexpected
+            .iter()
+            .filter(|message| message.comm == slot.gid())
+            .count();
         slot.count_queued(waiting as i32);
     }
 }
@@ -134,7 +172,12 @@ fn receives(native: &Native) -> Result<(), MpiError> {
         .collect();
     pending.sort_unstable_by_key(|(started, ..)| *started);
     for (_, id, args) in pending {
-        let posted = p2p::post_native(native, &args, p2p::comm(args.comm)?, p2p::datatype(args.datatype)?)?;
+        let posted = p2p::post_native(
+            native,
+            &args,
+            p2p::comm(args.comm)?,
+            p2p::datatype(args.datatype)?,
+        )?;
         if let Some(request) = state().requests.get_mut(id) {
             request.native = posted.native;
             request.started = posted.started;

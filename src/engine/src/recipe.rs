@@ -60,13 +60,24 @@ impl Recipe {
         if !self.is_callable(native) {
             return Err(MpiError::new(
                 mpi::MPI_ERR_COUNT,
-                format!("a count does not fit an int, and the MPI library below has no {}", function.name()),
+                format!(
+                    "a count does not fit an int, and the MPI library below has no {}",
+                    function.name()
+                ),
             ));
         }
         let mut made = 0_u64;
-        let arrays: Vec<Vec<u64>> = self.arguments.iter().map(|argument| argument.array(large)).collect();
-        let mut words: Vec<u64> =
-            self.arguments.iter().zip(&arrays).map(|(argument, array)| argument.word(array)).collect();
+        let arrays: Vec<Vec<u64>> = self
+            .arguments
+            .iter()
+            .map(|argument| argument.array(large))
+            .collect();
+        let mut words: Vec<u64> = self
+            .arguments
+            .iter()
+            .zip(&arrays)
+            .map(|(argument, array)| argument.word(array))
+            .collect();
         words.push(native_call::out(&mut made));
         native_call::call(native, function, &words)?;
         Ok(made)
@@ -89,7 +100,9 @@ impl Argument {
         match self {
             Self::Ints(values) => narrow(values.iter().copied()),
             Self::Counts(values) if !large => narrow(values.iter().map(|value| *value as i32)),
-            Self::Counts(values) | Self::Addresses(values) => values.iter().map(|value| *value as u64).collect(),
+            Self::Counts(values) | Self::Addresses(values) => {
+                values.iter().map(|value| *value as u64).collect()
+            }
             Self::Types(handles) => handles.clone(),
             Self::Int(_) | Self::Count(_) | Self::Address(_) | Self::Type(_) => Vec::new(),
         }
@@ -101,7 +114,9 @@ impl Argument {
             Self::Int(value) => mana_native::int(*value),
             Self::Count(value) | Self::Address(value) => *value as u64,
             Self::Type(handle) => *handle,
-            Self::Ints(_) | Self::Counts(_) | Self::Addresses(_) | Self::Types(_) => array.as_ptr() as u64,
+            Self::Ints(_) | Self::Counts(_) | Self::Addresses(_) | Self::Types(_) => {
+                array.as_ptr() as u64
+            }
         }
     }
 }
@@ -109,5 +124,8 @@ impl Argument {
 /// An array of `int`, two in a word.
 fn narrow(values: impl Iterator<Item = i32>) -> Vec<u64> {
     let halves: Vec<u64> = values.map(|value| u64::from(value as u32)).collect();
-    halves.chunks(2).map(|pair| pair[0] | pair.get(1).map_or(0, |second| second << 32)).collect()
+    halves
+        .chunks(2)
+        .map(|pair| pair[0] | pair.get(1).map_or(0, |second| second << 32))
+        .collect()
 }

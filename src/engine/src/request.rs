@@ -121,7 +121,16 @@ pub struct Request {
 impl Request {
     /// An active request that `native` stands for.
     pub fn active(kind: Kind, native: u64) -> Self {
-        Self { kind, progress: Progress::Active, persistent: false, orphan: false, started: next_start(), op: None, native: Some(native), keep: Vec::new() }
+        Self {
+            kind,
+            progress: Progress::Active,
+            persistent: false,
+            orphan: false,
+            started: next_start(),
+            op: None,
+            native: Some(native),
+            keep: Vec::new(),
+        }
     }
 
     /// A request that is complete already.

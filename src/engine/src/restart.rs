@@ -8,7 +8,10 @@
 //!
 //! # Safety
 //! Lower TLS live, on the main thread; no upper code runs before [`mana_split::restore::resume_all`].
-#![expect(unsafe_code, reason = "fills mapped regions of the upper half; see # Safety above")]
+#![expect(
+    unsafe_code,
+    reason = "fills mapped regions of the upper half; see # Safety above"
+)]
 
 use std::path::Path;
 
@@ -28,8 +31,13 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     check_launched_ranks(&checkpoint, manifest.ranks)?;
 
     // All ranks of a job ask for the same thread level, so any rank's file tells it.
-    let guessed_rank = detect_launcher(&Environment::current()).rank.unwrap_or(0).min(manifest.ranks - 1);
-    let level = metadata(&checkpoint.open_rank(guessed_rank)?)?.state.thread_level;
+    let guessed_rank = detect_launcher(&Environment::current())
+        .rank
+        .unwrap_or(0)
+        .min(manifest.ranks - 1);
+    let level = metadata(&checkpoint.open_rank(guessed_rank)?)?
+        .state
+        .thread_level;
 
     process::prepare()?;
     let (world, _) = init::start_native(level)?;
@@ -49,7 +57,11 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     rebuild::rebuild()?;
     init::start_agent(world)?;
     if world.rank == 0 {
-        eprintln!("mana: {} goes on with {} ranks", checkpoint.path().display(), world.size);
+        eprintln!(
+            "mana: {} goes on with {} ranks",
+            checkpoint.path().display(),
+            world.size
+        );
     }
     Ok(restore::resume_all(metadata.threads)?)
 }
@@ -74,12 +86,20 @@ fn check_launched_ranks(checkpoint: &Checkpoint, image_ranks: u32) -> Result<(),
     }
 }
 
-fn check_ranks(checkpoint: &Checkpoint, image_ranks: u32, launched_ranks: u32) -> Result<(), EngineError> {
+fn check_ranks(
+    checkpoint: &Checkpoint,
+    image_ranks: u32,
+    launched_ranks: u32,
+) -> Result<(), EngineError> {
     if image_ranks == launched_ranks {
         return Ok(());
     }
     let directory = checkpoint.path().display().to_string();
-    Err(EngineError::RankCount { directory, image_ranks, launched_ranks })
+    Err(EngineError::RankCount {
+        directory,
+        image_ranks,
+        launched_ranks,
+    })
 }
 
 /// Refuses a processor that lacks what the program may be using.
@@ -103,11 +123,19 @@ fn load_memory(reader: &RankReader) -> Result<(), EngineError> {
     }
     let filled = reader.regions().iter().enumerate().map(|(index, region)| {
         // SAFETY: `map_region` has just made this memory, zeroed; regions do not overlap; nobody else knows of it.
-        let memory = unsafe { std::slice::from_raw_parts_mut(region.start as *mut u8, region.len_bytes as usize) };
+        let memory = unsafe {
+            std::slice::from_raw_parts_mut(region.start as *mut u8, region.len_bytes as usize)
+        };
         (index, memory)
     });
     reader.read_regions(filled)?;
-    for Region { start, len_bytes, prot, .. } in reader.regions() {
+    for Region {
+        start,
+        len_bytes,
+        prot,
+        ..
+    } in reader.regions()
+    {
         restore::protect_region(*start as usize, *len_bytes as usize, *prot as i32)?;
     }
     Ok(())

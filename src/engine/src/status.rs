@@ -38,11 +38,19 @@ impl Completion {
     };
 
     /// What a receive from `MPI_PROC_NULL` reports (MPI-5.0 section 3.11).
-    pub const PROC_NULL: Self = Self { source: mpi::MPI_PROC_NULL, ..Self::EMPTY };
+    pub const PROC_NULL: Self = Self {
+        source: mpi::MPI_PROC_NULL,
+        ..Self::EMPTY
+    };
 
     /// The status of a message.
     pub fn message(source: i32, tag: i32, count_bytes: i64) -> Self {
-        Self { source, tag, count_bytes, ..Self::EMPTY }
+        Self {
+            source,
+            tag,
+            count_bytes,
+            ..Self::EMPTY
+        }
     }
 
     /// The words of an `MPI_Status`.
@@ -89,7 +97,11 @@ mod tests {
 
     #[test]
     fn words_round_trip_beyond_32_bits() {
-        let status = Completion { count_bytes: (7 << 32) | 0xffff_fff0, cancelled: true, ..Completion::message(3, 9, 0) };
+        let status = Completion {
+            count_bytes: (7 << 32) | 0xffff_fff0,
+            cancelled: true,
+            ..Completion::message(3, 9, 0)
+        };
         assert_eq!(Completion::from_words(status.words()), status);
     }
 }

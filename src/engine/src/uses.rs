@@ -23,7 +23,9 @@ impl Kind {
             Self::Receive(args) => args.datatype,
             _ => return None,
         };
-        DatatypeHandle::from_word(word).ok().filter(|datatype| !datatype.is_predefined())
+        DatatypeHandle::from_word(word)
+            .ok()
+            .filter(|datatype| !datatype.is_predefined())
     }
 }
 
@@ -44,7 +46,9 @@ impl State {
 
     /// Takes a request out of the table; what only it still used goes too.
     pub fn remove_request(&mut self, id: RequestId) {
-        let Some(request) = self.requests.remove(id) else { return };
+        let Some(request) = self.requests.remove(id) else {
+            return;
+        };
         if let Some(datatype) = request.kind.derived_type() {
             datatypes::forget(&self.objects.datatypes.release(datatype));
         }

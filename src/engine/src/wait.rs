@@ -40,7 +40,10 @@ pub struct Patience {
 impl Patience {
     /// A fresh wait.
     pub fn new() -> Self {
-        Self { tests: 0, limit: SPINS.load(Ordering::Relaxed) }
+        Self {
+            tests: 0,
+            limit: SPINS.load(Ordering::Relaxed),
+        }
     }
 
     /// Lets the cut have its say, and others the core.
@@ -91,7 +94,9 @@ pub fn finish_blocking(a: &mut Args<'_>, mut request: Request) -> Result<Complet
     let library = native()?;
     let mut patience = Patience::new();
     while !cut::pending() {
-        let Some(handle) = request.native.as_mut() else { break };
+        let Some(handle) = request.native.as_mut() else {
+            break;
+        };
         if let Some(completion) = p2p::test_native(library, handle)? {
             p2p::count_completion(&request.kind, &completion);
             return Ok(completion);
@@ -104,7 +109,11 @@ pub fn finish_blocking(a: &mut Args<'_>, mut request: Request) -> Result<Complet
 }
 
 /// Waits for the two requests of an `MPI_Sendrecv`; the first is the receive, whose completion is returned.
-pub fn finish_pair(a: &mut Args<'_>, received: Request, sent: Request) -> Result<Completion, MpiError> {
+pub fn finish_pair(
+    a: &mut Args<'_>,
+    received: Request,
+    sent: Request,
+) -> Result<Completion, MpiError> {
     let record = CallProgress::Two(adopt(received)?, adopt(sent)?);
     progress::record(a, record);
     finish_resumed(a, Resumed(record))
@@ -115,9 +124,15 @@ pub fn finish_resumed(a: &mut Args<'_>, resumed: Resumed) -> Result<Completion, 
     let (first, second) = match resumed.0 {
         CallProgress::One(first) => (first, None),
         CallProgress::Two(first, second) => (first, Some(second)),
-        CallProgress::Checkpoint | CallProgress::Greeted | CallProgress::Met(_) => return Err(MpiError::new(mpi::MPI_ERR_INTERN, "a wait found another call's record")),
+        CallProgress::Checkpoint | CallProgress::Greeted | CallProgress::Met(_) => {
+            return Err(MpiError::new(
+                mpi::MPI_ERR_INTERN,
+                "a wait found another call's record",
+            ));
+        }
     };
-    let waited = wait_for(a, first).and_then(|()| second.map_or(Ok(()), |second| wait_for(a, second)));
+    let waited =
+        wait_for(a, first).and_then(|()| second.map_or(Ok(()), |second| wait_for(a, second)));
     progress::clear(a);
     let first = take(first);
     let second = second.map(take);
@@ -136,7 +151,9 @@ fn adopt(request: Request) -> Result<RequestId, MpiError> {
 /// Takes the completion of a complete request: a persistent one becomes inactive, any other is gone.
 pub fn take(id: RequestId) -> Completion {
     let mut state = state();
-    let Some(request) = state.requests.get_mut(id) else { return Completion::EMPTY };
+    let Some(request) = state.requests.get_mut(id) else {
+        return Completion::EMPTY;
+    };
     let completion = match request.progress {
         Progress::Done(completion) => completion,
         Progress::Inactive | Progress::Active => Completion::EMPTY,
@@ -164,8 +181,13 @@ pub fn failed(completion: &Completion) -> Call {
     if completion.error == mpi::MPI_SUCCESS {
         return Ok(());
     }
-    let text = ErrorClass(completion.error).predefined().map_or("unknown error class", |class| class.text);
-    Err(MpiError::new(completion.error, format!("a communication failed: {text}")))
+    let text = ErrorClass(completion.error)
+        .predefined()
+        .map_or("unknown error class", |class| class.text);
+    Err(MpiError::new(
+        completion.error,
+        format!("a communication failed: {text}"),
+    ))
 }
 
 /// Writes the status behind parameter `i` of a call that completes one operation (its `MPI_ERROR` field stays
@@ -194,7 +216,9 @@ pub fn read_status(a: &Args<'_>, i: usize, index: usize) -> Completion {
 /// they do not pile up.
 pub fn sweep_orphans() -> Call {
     for _ in 0..4 {
-        let Some(id) = state().orphans.pop_front() else { return Ok(()) };
+        let Some(id) = state().orphans.pop_front() else {
+            return Ok(());
+        };
         if p2p::poll(id)? {
             state().remove_request(id);
         } else {

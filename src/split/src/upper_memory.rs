@@ -34,7 +34,8 @@ pub fn allocate(bytes: usize) -> Result<usize> {
 pub unsafe fn release(start: usize, bytes: usize) -> Result<()> {
     let bytes = page_up(bytes.max(1));
     // SAFETY: the caller's promise.
-    unsafe { sys::munmap(start, bytes) }.map_err(|errno| Error::raw("unmapping memory of the program", errno))?;
+    unsafe { sys::munmap(start, bytes) }
+        .map_err(|errno| Error::raw("unmapping memory of the program", errno))?;
     window::give_back(start..start + bytes);
     Ok(())
 }

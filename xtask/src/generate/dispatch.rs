@@ -26,7 +26,11 @@ pub static SERVERS: [Option<Server>; SLOT_COUNT] = {{
     let mut by_slot: [Option<Server>; SLOT_COUNT] = [None; SLOT_COUNT];
 "
     );
-    for function in tables.functions.iter().filter(|f| matches!(f.policy, Policy::Engine | Policy::Local)) {
+    for function in tables
+        .functions
+        .iter()
+        .filter(|f| matches!(f.policy, Policy::Engine | Policy::Local))
+    {
         let _ = writeln!(
             text,
             "    by_slot[fns::{}.0 as usize] = Some(calls::{});",
@@ -40,7 +44,10 @@ pub static SERVERS: [Option<Server>; SLOT_COUNT] = {{
 
 /// The name of the function that serves `function`.
 fn server(function: &Function, tables: &Tables) -> String {
-    let plain = function.name.strip_suffix("_c").filter(|plain| tables.functions.iter().any(|f| f.name == *plain));
+    let plain = function
+        .name
+        .strip_suffix("_c")
+        .filter(|plain| tables.functions.iter().any(|f| f.name == *plain));
     let name = plain.unwrap_or(function.name);
     name.strip_prefix("MPI_").unwrap_or(name).to_lowercase()
 }

@@ -2,8 +2,8 @@
 //!
 //! Each output is a pure function of the tables' rows, so `--check` is a comparison of texts.
 
-mod dispatch;
 mod c_text;
+mod dispatch;
 mod mana_h;
 mod mpi_h;
 mod rust_constants;

@@ -234,7 +234,7 @@ fn describe_writer(out: &mut String, rank: &RankSummary) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "  MPI         {} ({}, {} ABI)",
+        "  MPI         {} ({}, {})",
         info.mpi.name, info.mpi.library, info.mpi.abi
     )?;
     writeln!(out, "  system      {}, {}", info.host, info.kernel)?;

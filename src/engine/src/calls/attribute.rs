@@ -19,7 +19,9 @@ fn keyval(value: i32) -> Result<KeyvalHandle, MpiError> {
     if is_predefined(value) {
         return Err(MpiError::new(
             mpi::MPI_ERR_KEYVAL,
-            format!("attribute key {value} is predefined: its value cannot be set or deleted, nor the key be freed"),
+            format!(
+                "attribute key {value} is predefined: its value cannot be set or deleted, nor the key be freed"
+            ),
         ));
     }
     Ok(KeyvalHandle::from_word(u64::from(value as u32))?)

@@ -10,8 +10,8 @@
 use mana_drain::Start;
 use mana_native::{Native, int};
 use mana_record_replay::group::Group;
-use mana_record_replay::info::{INFO_ENV, Info};
 use mana_record_replay::handle::InfoHandle;
+use mana_record_replay::info::{INFO_ENV, Info};
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
 
@@ -26,7 +26,12 @@ use crate::{attributes, cut, native_call, p2p};
 
 /// Calls a collective constructor on the communicator of parameter 0 with `arguments` between it and the place for
 /// the new one, and adopts what it made; returns the new handle.
-pub fn construct(a: &mut Args<'_>, function: FnId, arguments: &[u64], inherit: Inherit) -> Result<u64, MpiError> {
+pub fn construct(
+    a: &mut Args<'_>,
+    function: FnId,
+    arguments: &[u64],
+    inherit: Inherit,
+) -> Result<u64, MpiError> {
     construct_then(a, function, arguments, inherit, |_, made| Ok(made))
 }
 
@@ -55,7 +60,11 @@ pub fn intra_arg(a: &Args<'_>, i: usize) -> Result<&'static CommSlot, MpiError> 
     if state().comms.get(a.raw(i))?.remote.is_some() {
         return Err(MpiError::new(
             mpi::MPI_ERR_COMM,
-            format!("{} takes an intracommunicator, and {} is an intercommunicator", a.row().name, a.row().params[i].name),
+            format!(
+                "{} takes an intracommunicator, and {} is an intercommunicator",
+                a.row().name,
+                a.row().params[i].name
+            ),
         ));
     }
     Ok(slot)
@@ -117,10 +126,16 @@ fn start_dup(a: &mut Args<'_>, hints: Option<Info>, newcomm: usize) -> Call {
     let parent = p2p::comm(a.raw(0))?;
     cut::enter_collective(a, parent, Start::Nonblocking)?;
     let (mut place, mut request) = (vec![0_u64], 0_u64);
-    let arguments = [parent.native(), place.as_mut_ptr() as u64, native_call::out(&mut request)];
+    let arguments = [
+        parent.native(),
+        place.as_mut_ptr() as u64,
+        native_call::out(&mut request),
+    ];
     native_call::call(library, fns::MPI_COMM_IDUP, &arguments)?;
     let made = comms::adopt_forming(a.raw(0), place)?;
-    let id = state().requests.insert(Request::active(Kind::CommDup(made), request))?;
+    let id = state()
+        .requests
+        .insert(Request::active(Kind::CommDup(made), request))?;
     if let Some(hints) = hints {
         state().comms.get_mut(made)?.info = hints;
     }
@@ -138,9 +153,16 @@ fn start_dup(a: &mut Args<'_>, hints: Option<Info>, newcomm: usize) -> Call {
 pub fn comm_split(a: &mut Args<'_>) -> Call {
     let (color, key) = (a.int(1), a.int(2));
     if color < 0 && color != mpi::MPI_UNDEFINED {
-        return Err(MpiError::argument(format!("color {color} is negative and not MPI_UNDEFINED")));
+        return Err(MpiError::argument(format!(
+            "color {color} is negative and not MPI_UNDEFINED"
+        )));
     }
-    let made = construct(a, fns::MPI_COMM_SPLIT, &[int(color), int(key)], Inherit::Errhandler)?;
+    let made = construct(
+        a,
+        fns::MPI_COMM_SPLIT,
+        &[int(color), int(key)],
+        Inherit::Errhandler,
+    )?;
     a.set_handle(3, made);
     Ok(())
 }
@@ -150,7 +172,10 @@ pub fn comm_split(a: &mut Args<'_>) -> Call {
 pub fn comm_split_type(a: &mut Args<'_>) -> Call {
     let hints = hints_arg(a, 3)?;
     let split_type = native_split_type(a.int(1), &hints)?;
-    let no_info = native()?.predefined().info(mpi::MPI_INFO_NULL).map_or(0, |info| info.raw());
+    let no_info = native()?
+        .predefined()
+        .info(mpi::MPI_INFO_NULL)
+        .map_or(0, |info| info.raw());
     let arguments = [int(split_type), int(a.int(2)), no_info];
     let made = construct(a, fns::MPI_COMM_SPLIT_TYPE, &arguments, Inherit::Errhandler)?;
     a.set_handle(4, made);
@@ -161,16 +186,26 @@ pub fn comm_split_type(a: &mut Args<'_>) -> Call {
 /// restart could not keep together, the answer is the one the standard has for resources that are not known
 /// (MPI-5.0 section 7.4.2): `MPI_COMM_NULL`, which the native library makes of `MPI_UNDEFINED`.
 fn native_split_type(split_type: i32, hints: &Info) -> Result<i32, MpiError> {
-    let by_memory = hints.get(c"mpi_hw_resource_type")?.is_some_and(|kind| kind == c"mpi_shared_memory");
+    let by_memory = hints
+        .get(c"mpi_hw_resource_type")?
+        .is_some_and(|kind| kind == c"mpi_shared_memory");
     let asked = match split_type {
         mpi::MPI_UNDEFINED | mpi::MPI_COMM_TYPE_SHARED => split_type,
-        mpi::MPI_COMM_TYPE_HW_GUIDED | mpi::MPI_COMM_TYPE_RESOURCE_GUIDED if by_memory => mpi::MPI_COMM_TYPE_SHARED,
-        mpi::MPI_COMM_TYPE_HW_GUIDED | mpi::MPI_COMM_TYPE_RESOURCE_GUIDED | mpi::MPI_COMM_TYPE_HW_UNGUIDED => {
-            mpi::MPI_UNDEFINED
+        mpi::MPI_COMM_TYPE_HW_GUIDED | mpi::MPI_COMM_TYPE_RESOURCE_GUIDED if by_memory => {
+            mpi::MPI_COMM_TYPE_SHARED
         }
-        other => return Err(MpiError::argument(format!("{other} is no split type (MPI_COMM_TYPE_SHARED …)"))),
+        mpi::MPI_COMM_TYPE_HW_GUIDED
+        | mpi::MPI_COMM_TYPE_RESOURCE_GUIDED
+        | mpi::MPI_COMM_TYPE_HW_UNGUIDED => mpi::MPI_UNDEFINED,
+        other => {
+            return Err(MpiError::argument(format!(
+                "{other} is no split type (MPI_COMM_TYPE_SHARED …)"
+            )));
+        }
     };
-    native()?.split_type_to_native(asked).ok_or_else(|| MpiError::argument(format!("the MPI below has no split type {asked}")))
+    native()?
+        .split_type_to_native(asked)
+        .ok_or_else(|| MpiError::argument(format!("the MPI below has no split type {asked}")))
 }
 
 /// `MPI_Comm_create(comm, group, newcomm)`.
@@ -194,7 +229,10 @@ pub fn check_members(a: &Args<'_>, group: &Group) -> Call {
         None => Ok(()),
         Some(process) => Err(MpiError::new(
             mpi::MPI_ERR_GROUP,
-            format!("world rank {} is in the group, but not in the communicator", process.0),
+            format!(
+                "world rank {} is in the group, but not in the communicator",
+                process.0
+            ),
         )),
     }
 }
@@ -204,7 +242,10 @@ pub fn comm_free(a: &mut Args<'_>) -> Call {
     let word = a.handle_at(0, 0);
     let comm = p2p::comm(word)?;
     if word == mpi::MPI_COMM_WORLD || word == mpi::MPI_COMM_SELF {
-        return Err(MpiError::new(mpi::MPI_ERR_COMM, "MPI_COMM_WORLD and MPI_COMM_SELF cannot be freed"));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_COMM,
+            "MPI_COMM_WORLD and MPI_COMM_SELF cannot be freed",
+        ));
     }
     cut::enter_collective(a, comm, Start::Blocking)?;
     attributes::delete_all(word)?;
@@ -216,7 +257,11 @@ pub fn comm_free(a: &mut Args<'_>) -> Call {
 /// Takes a communicator out of the tables and frees it below.
 fn free(word: u64) -> Call {
     match comms::forget(comms::handle(word)?)? {
-        Some(mut below) => native_call::call(native()?, fns::MPI_COMM_FREE, &[native_call::out(&mut below)]),
+        Some(mut below) => native_call::call(
+            native()?,
+            fns::MPI_COMM_FREE,
+            &[native_call::out(&mut below)],
+        ),
         None => Ok(()),
     }
 }

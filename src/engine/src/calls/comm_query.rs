@@ -16,7 +16,10 @@ use crate::error::{Call, MpiError};
 pub fn comm_compare(a: &mut Args<'_>) -> Call {
     let result = {
         let state = state();
-        state.comms.get(a.raw(0))?.compare(state.comms.get(a.raw(1))?)
+        state
+            .comms
+            .get(a.raw(0))?
+            .compare(state.comms.get(a.raw(1))?)
     };
     a.set_int(2, i64::from(result));
     Ok(())
@@ -38,7 +41,12 @@ pub fn comm_group(a: &mut Args<'_>) -> Call {
 /// The remote group of the intercommunicator of parameter 0.
 fn remote(a: &Args<'_>) -> Result<Group, MpiError> {
     let remote = state().comms.get(a.raw(0))?.remote.clone();
-    remote.ok_or_else(|| MpiError::new(mpi::MPI_ERR_COMM, "an intracommunicator has no remote group"))
+    remote.ok_or_else(|| {
+        MpiError::new(
+            mpi::MPI_ERR_COMM,
+            "an intracommunicator has no remote group",
+        )
+    })
 }
 
 /// `MPI_Comm_remote_group(comm, group)`.
@@ -76,7 +84,10 @@ pub fn comm_get_name(a: &mut Args<'_>) -> Call {
 /// collective, but nothing has to be agreed on: all members give the same hints.
 pub fn comm_set_info(a: &mut Args<'_>) -> Call {
     if a.raw(1) == mpi::MPI_INFO_NULL {
-        return Err(MpiError::new(mpi::MPI_ERR_INFO, "MPI_Comm_set_info was given MPI_INFO_NULL"));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_INFO,
+            "MPI_Comm_set_info was given MPI_INFO_NULL",
+        ));
     }
     let hints = hints_arg(a, 1)?;
     let mut state = state();

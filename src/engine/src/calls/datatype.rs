@@ -1,6 +1,8 @@
 //! Derived datatypes: constructors, commit, free.
 
-use mana_record_replay::datatype::{Block, Constructor, DarrayDim, Distribution, Member, Order, SubarrayDim};
+use mana_record_replay::datatype::{
+    Block, Constructor, DarrayDim, Distribution, Member, Order, SubarrayDim,
+};
 use mana_record_replay::handle::DatatypeHandle;
 use mana_table::constants as mpi;
 
@@ -24,13 +26,20 @@ pub fn hand_out_type(a: &mut Args<'_>, i: usize, constructor: Constructor) -> Ca
 /// The length of the arrays, argument `i`.
 fn length(a: &Args<'_>, i: usize) -> Result<usize, MpiError> {
     let (name, count) = (a.row().params[i].name, a.count(i));
-    usize::try_from(count)
-        .map_err(|_| MpiError::new(mpi::MPI_ERR_COUNT, format!("{name} is {count}, but must not be negative")))
+    usize::try_from(count).map_err(|_| {
+        MpiError::new(
+            mpi::MPI_ERR_COUNT,
+            format!("{name} is {count}, but must not be negative"),
+        )
+    })
 }
 
 /// The blocks whose lengths and displacements are the arrays behind arguments 1 and 2.
 fn blocks(a: &Args<'_>) -> Result<Vec<Block>, MpiError> {
-    let block = |at| Block { length: a.int_at(1, at), displacement: a.int_at(2, at) };
+    let block = |at| Block {
+        length: a.int_at(1, at),
+        displacement: a.int_at(2, at),
+    };
     Ok((0..length(a, 0)?).map(block).collect())
 }
 
@@ -39,14 +48,18 @@ pub fn type_dup(a: &mut Args<'_>) -> Call {
     let old = type_arg(a, 0)?;
     let made = datatypes::create(Constructor::Dup { old }, false)?;
     let copy = DatatypeHandle::from_word(made)?;
-    attributes::copy_all_of_type(old, copy).or_else(|refused| datatypes::free(copy).and(Err(refused)))?;
+    attributes::copy_all_of_type(old, copy)
+        .or_else(|refused| datatypes::free(copy).and(Err(refused)))?;
     a.set_handle(1, made);
     Ok(())
 }
 
 /// `MPI_Type_contiguous(count, oldtype, newtype)`.
 pub fn type_contiguous(a: &mut Args<'_>) -> Call {
-    let constructor = Constructor::Contiguous { count: a.count(0), old: type_arg(a, 1)? };
+    let constructor = Constructor::Contiguous {
+        count: a.count(0),
+        old: type_arg(a, 1)?,
+    };
     hand_out_type(a, 2, constructor)
 }
 
@@ -74,13 +87,19 @@ pub fn type_create_hvector(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Type_indexed(count, array_of_blocklengths, array_of_displacements, oldtype, newtype)`.
 pub fn type_indexed(a: &mut Args<'_>) -> Call {
-    let constructor = Constructor::Indexed { blocks: blocks(a)?, old: type_arg(a, 3)? };
+    let constructor = Constructor::Indexed {
+        blocks: blocks(a)?,
+        old: type_arg(a, 3)?,
+    };
     hand_out_type(a, 4, constructor)
 }
 
 /// `MPI_Type_create_hindexed(count, array_of_blocklengths, array_of_displacements, oldtype, newtype)`.
 pub fn type_create_hindexed(a: &mut Args<'_>) -> Call {
-    let constructor = Constructor::Hindexed { blocks: blocks(a)?, old: type_arg(a, 3)? };
+    let constructor = Constructor::Hindexed {
+        blocks: blocks(a)?,
+        old: type_arg(a, 3)?,
+    };
     hand_out_type(a, 4, constructor)
 }
 
@@ -108,7 +127,11 @@ pub fn type_create_hindexed_block(a: &mut Args<'_>) -> Call {
 pub fn type_create_struct(a: &mut Args<'_>) -> Call {
     let member = |at| -> Result<Member, MpiError> {
         let datatype = DatatypeHandle::from_word(a.handle_at(3, at))?;
-        Ok(Member { length: a.int_at(1, at), displacement: a.int_at(2, at), datatype })
+        Ok(Member {
+            length: a.int_at(1, at),
+            displacement: a.int_at(2, at),
+            datatype,
+        })
     };
     let members = (0..length(a, 0)?).map(member).collect::<Result<_, _>>()?;
     hand_out_type(a, 4, Constructor::Struct { members })
@@ -116,7 +139,11 @@ pub fn type_create_struct(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Type_create_resized(oldtype, lb, extent, newtype)`.
 pub fn type_create_resized(a: &mut Args<'_>) -> Call {
-    let constructor = Constructor::Resized { lb: a.count(1), extent: a.count(2), old: type_arg(a, 0)? };
+    let constructor = Constructor::Resized {
+        lb: a.count(1),
+        extent: a.count(2),
+        old: type_arg(a, 0)?,
+    };
     hand_out_type(a, 3, constructor)
 }
 
@@ -124,9 +151,17 @@ pub fn type_create_resized(a: &mut Args<'_>) -> Call {
 pub fn type_create_subarray(a: &mut Args<'_>) -> Call {
     let ndims = usize::try_from(a.int(0)).map_err(|_| MpiError::argument("ndims is negative"))?;
     let dims = (0..ndims)
-        .map(|at| SubarrayDim { size: a.int_at(1, at), subsize: a.int_at(2, at), start: a.int_at(3, at) })
+        .map(|at| SubarrayDim {
+            size: a.int_at(1, at),
+            subsize: a.int_at(2, at),
+            start: a.int_at(3, at),
+        })
         .collect();
-    let constructor = Constructor::Subarray { dims, order: Order::from_abi(a.int(4))?, old: type_arg(a, 5)? };
+    let constructor = Constructor::Subarray {
+        dims,
+        order: Order::from_abi(a.int(4))?,
+        old: type_arg(a, 5)?,
+    };
     hand_out_type(a, 6, constructor)
 }
 
@@ -143,17 +178,41 @@ pub fn type_create_darray(a: &mut Args<'_>) -> Call {
     let ndims = usize::try_from(a.int(2)).map_err(|_| MpiError::argument("ndims is negative"))?;
     let dims = (0..ndims).map(dim).collect::<Result<_, _>>()?;
     let (order, old) = (Order::from_abi(a.int(7))?, type_arg(a, 8)?);
-    hand_out_type(a, 9, Constructor::Darray { size: a.int(0), rank: a.int(1), dims, order, old })
+    hand_out_type(
+        a,
+        9,
+        Constructor::Darray {
+            size: a.int(0),
+            rank: a.int(1),
+            dims,
+            order,
+            old,
+        },
+    )
 }
 
 /// `MPI_Type_create_f90_real(p, r, newtype)`.
 pub fn type_create_f90_real(a: &mut Args<'_>) -> Call {
-    hand_out_type(a, 2, Constructor::F90Real { precision: a.int(0), range: a.int(1) })
+    hand_out_type(
+        a,
+        2,
+        Constructor::F90Real {
+            precision: a.int(0),
+            range: a.int(1),
+        },
+    )
 }
 
 /// `MPI_Type_create_f90_complex(p, r, newtype)`.
 pub fn type_create_f90_complex(a: &mut Args<'_>) -> Call {
-    hand_out_type(a, 2, Constructor::F90Complex { precision: a.int(0), range: a.int(1) })
+    hand_out_type(
+        a,
+        2,
+        Constructor::F90Complex {
+            precision: a.int(0),
+            range: a.int(1),
+        },
+    )
 }
 
 /// `MPI_Type_create_f90_integer(r, newtype)`.
@@ -170,7 +229,12 @@ pub fn type_commit(a: &mut Args<'_>) -> Call {
 pub fn type_free(a: &mut Args<'_>) -> Call {
     let datatype = DatatypeHandle::from_word(a.handle_at(0, 0))?;
     // Not of a type whose free is refused: it keeps its attributes.
-    if state().objects.datatypes.derived(datatype)?.is_some_and(|derived| !derived.constructor().is_f90()) {
+    if state()
+        .objects
+        .datatypes
+        .derived(datatype)?
+        .is_some_and(|derived| !derived.constructor().is_f90())
+    {
         attributes::delete_all_of_type(datatype)?;
     }
     datatypes::free(datatype)?;

@@ -46,7 +46,11 @@ pub fn type_get_true_extent_x(a: &mut Args<'_>) -> Call {
 pub fn type_get_name(a: &mut Args<'_>) -> Call {
     let datatype = type_arg(a, 0)?;
     let name = state().objects.datatypes.name(datatype)?;
-    let len = a.set_string(1, &name.to_string_lossy(), mpi::MPI_MAX_OBJECT_NAME as usize);
+    let len = a.set_string(
+        1,
+        &name.to_string_lossy(),
+        mpi::MPI_MAX_OBJECT_NAME as usize,
+    );
     a.set_int(2, len as i64);
     Ok(())
 }
@@ -54,7 +58,8 @@ pub fn type_get_name(a: &mut Args<'_>) -> Call {
 /// `MPI_Type_set_name(datatype, type_name)`.
 pub fn type_set_name(a: &mut Args<'_>) -> Call {
     let datatype = type_arg(a, 0)?;
-    let name = std::ffi::CString::new(a.string(1)).map_err(|error| MpiError::argument(error.to_string()))?;
+    let name = std::ffi::CString::new(a.string(1))
+        .map_err(|error| MpiError::argument(error.to_string()))?;
     Ok(state().objects.datatypes.set_name(datatype, &name)?)
 }
 
@@ -70,6 +75,9 @@ pub fn type_get_value_index(a: &mut Args<'_>) -> Call {
     let (value, index) = (type_arg(a, 0)?, type_arg(a, 1)?);
     let is_pair = |parts: [(u8, DatatypeHandle); 2]| parts[0].1 == value && parts[1].1 == index;
     let pair = PREDEFINED.iter().find(|row| row.parts.is_some_and(is_pair));
-    a.set_handle(2, pair.map_or(mpi::MPI_DATATYPE_NULL, |row| u64::from(row.handle.word())));
+    a.set_handle(
+        2,
+        pair.map_or(mpi::MPI_DATATYPE_NULL, |row| u64::from(row.handle.word())),
+    );
     Ok(())
 }

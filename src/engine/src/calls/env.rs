@@ -29,10 +29,21 @@ pub fn init_thread(a: &mut Args<'_>) -> Call {
 fn start(required: i32) -> Result<i32, MpiError> {
     match state().life {
         Life::Before => {}
-        Life::Running => return Err(MpiError::new(mpi::MPI_ERR_OTHER, "MPI is initialised already")),
-        Life::Finalized => return Err(MpiError::new(mpi::MPI_ERR_OTHER, "MPI was finalised and cannot be initialised again")),
+        Life::Running => {
+            return Err(MpiError::new(
+                mpi::MPI_ERR_OTHER,
+                "MPI is initialised already",
+            ));
+        }
+        Life::Finalized => {
+            return Err(MpiError::new(
+                mpi::MPI_ERR_OTHER,
+                "MPI was finalised and cannot be initialised again",
+            ));
+        }
     }
-    let failed = |error: EngineError| MpiError::new(mpi::MPI_ERR_OTHER, crate::entry::with_causes(&error));
+    let failed =
+        |error: EngineError| MpiError::new(mpi::MPI_ERR_OTHER, crate::entry::with_causes(&error));
     let (world, provided) = init::start_native(required).map_err(failed)?;
     init::join_world(world).map_err(failed)?;
     super::carry_critical_parts();
@@ -49,7 +60,8 @@ fn start(required: i32) -> Result<i32, MpiError> {
 /// `MPI_Finalize`: a collective on the world; afterwards no checkpoint can be taken.
 pub fn finalize(a: &mut Args<'_>) -> Call {
     let native = native()?;
-    let world = publish::world().ok_or_else(|| MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init"))?;
+    let world = publish::world()
+        .ok_or_else(|| MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init"))?;
     crate::attributes::delete_all_of_self()?;
     cut::enter_collective(a, world, Start::Blocking)?;
     cut::finish();
@@ -114,7 +126,10 @@ pub fn get_library_version(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Get_processor_name(name, resultlen)`: the node's name.
 pub fn get_processor_name(a: &mut Args<'_>) -> Call {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     let len = a.set_string(0, &name, mpi::MPI_MAX_PROCESSOR_NAME as usize);
     a.set_int(1, len as i64);
     Ok(())
@@ -129,5 +144,11 @@ pub fn pcontrol(_a: &mut Args<'_>) -> Call {
 pub fn get_address(a: &mut Args<'_>) -> Call {
     let address = a.raw(0);
     a.set_word(1, address);
+    Ok(())
+}
+
+/// `MPI_Comm_get_parent(parent)`: `MPI_COMM_NULL`, since no process was spawned: `MPI_Comm_spawn` is not done yet.
+pub fn comm_get_parent(a: &mut Args<'_>) -> Call {
+    a.set_handle(0, mpi::MPI_COMM_NULL);
     Ok(())
 }

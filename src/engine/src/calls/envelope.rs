@@ -25,7 +25,10 @@ fn envelope(a: &Args<'_>) -> Result<Envelope, MpiError> {
     if envelope.large_counts > 0 && !is_large(a) {
         return Err(MpiError::new(
             mpi::MPI_ERR_TYPE,
-            format!("a large-count function made the datatype: ask {}_c", a.row().name),
+            format!(
+                "a large-count function made the datatype: ask {}_c",
+                a.row().name
+            ),
         ));
     }
     Ok(envelope)
@@ -34,7 +37,12 @@ fn envelope(a: &Args<'_>) -> Result<Envelope, MpiError> {
 /// The lengths of the arrays, in the order of the parameters.
 fn lengths(a: &Args<'_>, envelope: &Envelope) -> Vec<usize> {
     if is_large(a) {
-        vec![envelope.integers, envelope.addresses, envelope.large_counts, envelope.datatypes]
+        vec![
+            envelope.integers,
+            envelope.addresses,
+            envelope.large_counts,
+            envelope.datatypes,
+        ]
     } else {
         vec![envelope.integers, envelope.addresses, envelope.datatypes]
     }
@@ -58,12 +66,18 @@ pub fn type_get_contents(a: &mut Args<'_>) -> Call {
     for (i, len) in (1..).zip(&lengths) {
         if a.count(i) < *len as i64 {
             let (name, given) = (a.row().params[i].name, a.count(i));
-            return Err(MpiError::argument(format!("{name} is {given}, but the datatype has {len}")));
+            return Err(MpiError::argument(format!(
+                "{name} is {given}, but the datatype has {len}"
+            )));
         }
     }
     let contents = state().objects.datatypes.contents(type_arg(a, 0)?)?;
     let first = 1 + lengths.len();
-    set_ints(a, first, contents.integers.iter().map(|value| i64::from(*value)));
+    set_ints(
+        a,
+        first,
+        contents.integers.iter().map(|value| i64::from(*value)),
+    );
     set_ints(a, first + 1, contents.addresses);
     if is_large(a) {
         set_ints(a, first + 2, contents.large_counts);

@@ -5,7 +5,9 @@
 //! application a further reference, which it frees in its turn.
 
 use mana_record_replay::address::{CallbackLanguage, UpperAddress};
-use mana_record_replay::errhandler::{ERRORS_ABORT, ERRORS_ARE_FATAL, ERRORS_RETURN, Errhandler, ErrhandlerKind};
+use mana_record_replay::errhandler::{
+    ERRORS_ABORT, ERRORS_ARE_FATAL, ERRORS_RETURN, Errhandler, ErrhandlerKind,
+};
 use mana_record_replay::error_class::ErrorClass;
 use mana_record_replay::handle::ErrhandlerHandle;
 use mana_table::constants as mpi;

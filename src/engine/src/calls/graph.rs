@@ -32,14 +32,21 @@ fn graph_arg(a: &Args<'_>) -> Result<Graph, MpiError> {
 fn new_graph(a: &Args<'_>) -> Result<Graph, MpiError> {
     let available = intra_arg(a, 0)?.size() as u32;
     let index = a.ints32(2, length_arg(a, 1)?);
-    let edge_count = index.last().map_or(0, |last| usize::try_from(*last).unwrap_or(0));
+    let edge_count = index
+        .last()
+        .map_or(0, |last| usize::try_from(*last).unwrap_or(0));
     Ok(Graph::new(index, a.ints32(3, edge_count), available)?)
 }
 
 /// `MPI_Graph_create(comm_old, nnodes, index, edges, reorder, comm_graph)`: `MPI_COMM_NULL` for those beyond it.
 pub fn graph_create(a: &mut Args<'_>) -> Call {
     let graph = new_graph(a)?;
-    let arguments = [graph.index().len() as u64, graph.index().as_ptr() as u64, graph.edges().as_ptr() as u64, 0];
+    let arguments = [
+        graph.index().len() as u64,
+        graph.index().as_ptr() as u64,
+        graph.edges().as_ptr() as u64,
+        0,
+    ];
     let made = construct(a, fns::MPI_GRAPH_CREATE, &arguments, Inherit::Errhandler)?;
     set_topology(made, Topology::Graph(graph))?;
     a.set_handle(5, made);
@@ -91,9 +98,10 @@ fn weights_arg(a: &Args<'_>, i: usize, len: usize) -> Result<Option<Vec<i32>>, M
     match a.raw(i) {
         mpi::MPI_UNWEIGHTED => Ok(None),
         mpi::MPI_WEIGHTS_EMPTY if len == 0 => Ok(Some(Vec::new())),
-        mpi::MPI_WEIGHTS_EMPTY => {
-            Err(MpiError::argument(format!("{} is MPI_WEIGHTS_EMPTY, but there are {len} edges", a.row().params[i].name)))
-        }
+        mpi::MPI_WEIGHTS_EMPTY => Err(MpiError::argument(format!(
+            "{} is MPI_WEIGHTS_EMPTY, but there are {len} edges",
+            a.row().params[i].name
+        ))),
         _ => Ok(Some(a.ints32(i, len))),
     }
 }
@@ -115,8 +123,17 @@ pub fn dist_graph_create_adjacent(a: &mut Args<'_>) -> Call {
     let (indegree, outdegree) = (length_arg(a, 1)?, length_arg(a, 4)?);
     let (in_weights, out_weights) = (weights_arg(a, 3, indegree)?, weights_arg(a, 6, outdegree)?);
     let (sources, destinations) = (a.ints32(2, indegree), a.ints32(5, outdegree));
-    let graph = DistGraph::new((&sources, in_weights.as_deref()), (&destinations, out_weights.as_deref()), size)?;
-    let made = construct(a, fns::MPI_DIST_GRAPH_CREATE_ADJACENT, &adjacent_arguments(native()?, &Edges::of(&graph)), Inherit::Errhandler)?;
+    let graph = DistGraph::new(
+        (&sources, in_weights.as_deref()),
+        (&destinations, out_weights.as_deref()),
+        size,
+    )?;
+    let made = construct(
+        a,
+        fns::MPI_DIST_GRAPH_CREATE_ADJACENT,
+        &adjacent_arguments(native()?, &Edges::of(&graph)),
+        Inherit::Errhandler,
+    )?;
     set_topology(made, Topology::DistGraph(graph))?;
     a.set_handle(9, made);
     Ok(())
@@ -146,7 +163,9 @@ impl Edges {
 /// They point into `edges`.
 pub fn adjacent_arguments(native: &Native, edges: &Edges) -> [u64; 8] {
     let (in_weights, out_weights) = match &edges.weights {
-        Some((in_weights, out_weights)) => (Some(in_weights.as_slice()), Some(out_weights.as_slice())),
+        Some((in_weights, out_weights)) => {
+            (Some(in_weights.as_slice()), Some(out_weights.as_slice()))
+        }
         None => (None, None),
     };
     [
@@ -156,7 +175,10 @@ pub fn adjacent_arguments(native: &Native, edges: &Edges) -> [u64; 8] {
         edges.destinations.len() as u64,
         edges.destinations.as_ptr() as u64,
         native_weights(native, out_weights),
-        native.predefined().info(mpi::MPI_INFO_NULL).map_or(0, |info| info.raw()),
+        native
+            .predefined()
+            .info(mpi::MPI_INFO_NULL)
+            .map_or(0, |info| info.raw()),
         0,
     ]
 }
@@ -179,14 +201,26 @@ impl GivenEdges {
         }
         let edge_count = degrees.iter().map(|degree| *degree as usize).sum();
         let destinations = a.ints32(4, edge_count);
-        if let Some(rank) = sources.iter().chain(&destinations).find(|rank| !(0..size).contains(*rank)) {
-            return Err(MpiError::new(mpi::MPI_ERR_RANK, format!("an edge begins or ends at {rank}, which is not in 0..{size}")));
+        if let Some(rank) = sources
+            .iter()
+            .chain(&destinations)
+            .find(|rank| !(0..size).contains(*rank))
+        {
+            return Err(MpiError::new(
+                mpi::MPI_ERR_RANK,
+                format!("an edge begins or ends at {rank}, which is not in 0..{size}"),
+            ));
         }
         let weights = weights_arg(a, 5, edge_count)?;
         if let Some(weight) = weights.iter().flatten().find(|weight| **weight < 0) {
             return Err(MpiError::argument(format!("weight {weight} is negative")));
         }
-        Ok(Self { sources, degrees, destinations, weights })
+        Ok(Self {
+            sources,
+            degrees,
+            destinations,
+            weights,
+        })
     }
 }
 
@@ -202,11 +236,22 @@ pub fn dist_graph_create(a: &mut Args<'_>) -> Call {
         given.degrees.as_ptr() as u64,
         given.destinations.as_ptr() as u64,
         native_weights(library, given.weights.as_deref()),
-        library.predefined().info(mpi::MPI_INFO_NULL).map_or(0, |info| info.raw()),
+        library
+            .predefined()
+            .info(mpi::MPI_INFO_NULL)
+            .map_or(0, |info| info.raw()),
         0,
     ];
-    let made = construct(a, fns::MPI_DIST_GRAPH_CREATE, &arguments, Inherit::Errhandler)?;
-    set_topology(made, Topology::DistGraph(own_edges(library, p2p::comm(made)?.native(), size as u32)?))?;
+    let made = construct(
+        a,
+        fns::MPI_DIST_GRAPH_CREATE,
+        &arguments,
+        Inherit::Errhandler,
+    )?;
+    set_topology(
+        made,
+        Topology::DistGraph(own_edges(library, p2p::comm(made)?.native(), size as u32)?),
+    )?;
     a.set_handle(8, made);
     Ok(())
 }
@@ -214,23 +259,39 @@ pub fn dist_graph_create(a: &mut Args<'_>) -> Call {
 /// This rank's edges of native communicator `comm`, in the native library's order.
 fn own_edges(native: &Native, comm: u64, size: u32) -> Result<DistGraph, MpiError> {
     let (mut indegree, mut outdegree, mut weighted) = (0_u64, 0_u64, 0_u64);
-    let counts = [comm, native_call::out(&mut indegree), native_call::out(&mut outdegree), native_call::out(&mut weighted)];
+    let counts = [
+        comm,
+        native_call::out(&mut indegree),
+        native_call::out(&mut outdegree),
+        native_call::out(&mut weighted),
+    ];
     native_call::call(native, fns::MPI_DIST_GRAPH_NEIGHBORS_COUNT, &counts)?;
     let room = |degree: u64| vec![0_i32; degree as u32 as usize];
     let (mut sources, mut in_weights) = (room(indegree), room(indegree));
     let (mut destinations, mut out_weights) = (room(outdegree), room(outdegree));
-    native_call::call(native, fns::MPI_DIST_GRAPH_NEIGHBORS, &[
-        comm,
-        indegree,
-        sources.as_mut_ptr() as u64,
-        in_weights.as_mut_ptr() as u64,
-        outdegree,
-        destinations.as_mut_ptr() as u64,
-        out_weights.as_mut_ptr() as u64,
-    ])?;
+    native_call::call(
+        native,
+        fns::MPI_DIST_GRAPH_NEIGHBORS,
+        &[
+            comm,
+            indegree,
+            sources.as_mut_ptr() as u64,
+            in_weights.as_mut_ptr() as u64,
+            outdegree,
+            destinations.as_mut_ptr() as u64,
+            out_weights.as_mut_ptr() as u64,
+        ],
+    )?;
     let weighted = weighted as i32 != 0;
-    let (in_weights, out_weights) = (weighted.then_some(&in_weights[..]), weighted.then_some(&out_weights[..]));
-    Ok(DistGraph::new((&sources, in_weights), (&destinations, out_weights), size)?)
+    let (in_weights, out_weights) = (
+        weighted.then_some(&in_weights[..]),
+        weighted.then_some(&out_weights[..]),
+    );
+    Ok(DistGraph::new(
+        (&sources, in_weights),
+        (&destinations, out_weights),
+        size,
+    )?)
 }
 
 /// The distributed graph of the communicator of parameter 0.

@@ -22,7 +22,11 @@ pub fn group_arg(a: &Args<'_>, i: usize) -> Result<Group, MpiError> {
 
 /// Hands a new group out through parameter `i`.
 pub fn hand_out_group(a: &mut Args<'_>, i: usize, group: Group) -> Call {
-    let handle = if group.size() == 0 { GROUP_EMPTY } else { state().objects.groups.insert(group)? };
+    let handle = if group.size() == 0 {
+        GROUP_EMPTY
+    } else {
+        state().objects.groups.insert(group)?
+    };
     a.set_handle(i, u64::from(handle.word()));
     Ok(())
 }
@@ -30,14 +34,23 @@ pub fn hand_out_group(a: &mut Args<'_>, i: usize, group: Group) -> Call {
 /// Length argument `i`, which must not be negative.
 pub fn length_arg(a: &Args<'_>, i: usize) -> Result<usize, MpiError> {
     let value = a.int(i);
-    usize::try_from(value).map_err(|_| MpiError::argument(format!("{} is {value}, but must not be negative", a.row().params[i].name)))
+    usize::try_from(value).map_err(|_| {
+        MpiError::argument(format!(
+            "{} is {value}, but must not be negative",
+            a.row().params[i].name
+        ))
+    })
 }
 
 /// `MPI_Group_free(group)`.
 pub fn group_free(a: &mut Args<'_>) -> Call {
     let handle = GroupHandle::from_word(a.handle_at(0, 0))?;
     if handle != GROUP_EMPTY && state().objects.groups.remove(handle).is_none() {
-        return Err(MpiError::bad_handle(mpi::MPI_ERR_GROUP, "group", u64::from(handle.word())));
+        return Err(MpiError::bad_handle(
+            mpi::MPI_ERR_GROUP,
+            "group",
+            u64::from(handle.word()),
+        ));
     }
     a.set_handle(0, mpi::MPI_GROUP_NULL);
     Ok(())

@@ -26,12 +26,19 @@ pub fn read_info(state: &State, word: u64) -> Result<Info, MpiError> {
 
 /// An info argument of a function that takes hints: `MPI_INFO_NULL` gives none.
 pub fn hints(state: &State, word: u64) -> Result<Info, MpiError> {
-    if word == mpi::MPI_INFO_NULL { Ok(Info::default()) } else { read_info(state, word) }
+    if word == mpi::MPI_INFO_NULL {
+        Ok(Info::default())
+    } else {
+        read_info(state, word)
+    }
 }
 
 /// The info object behind argument word `word`, to change it. The predefined one cannot be changed.
 fn change_info(state: &mut State, word: u64) -> Result<&mut Info, MpiError> {
-    Ok(state.objects.infos.require_mut(InfoHandle::from_word(word)?)?)
+    Ok(state
+        .objects
+        .infos
+        .require_mut(InfoHandle::from_word(word)?)?)
 }
 
 /// Puts an info object into the table and hands it out through parameter `i`.
@@ -44,7 +51,9 @@ fn hand_out(a: &mut Args<'_>, i: usize, info: Info) -> Call {
 /// What `MPI_INFO_ENV` tells (MPI-5.0 section 11.2.1). All keys are optional; these are the ones that are certain.
 fn environment(state: &State) -> Result<Info, MpiError> {
     let mut info = Info::default();
-    let mut tell = |key: &CStr, value: &[u8]| match CString::new(&value[..value.len().min(mpi::MPI_MAX_INFO_VAL as usize - 1)]) {
+    let mut tell = |key: &CStr, value: &[u8]| match CString::new(
+        &value[..value.len().min(mpi::MPI_MAX_INFO_VAL as usize - 1)],
+    ) {
         Ok(value) => info.set(key, &value),
         Err(_) => Ok(()),
     };
@@ -123,7 +132,10 @@ fn look_up(a: &Args<'_>) -> Result<Option<CString>, MpiError> {
 /// `MPI_Info_get(info, key, valuelen, value, flag)`: `valuelen` does not count the NUL.
 pub fn info_get(a: &mut Args<'_>) -> Call {
     let Ok(room) = usize::try_from(a.int(2)) else {
-        return Err(MpiError::argument(format!("valuelen {} is negative", a.int(2))));
+        return Err(MpiError::argument(format!(
+            "valuelen {} is negative",
+            a.int(2)
+        )));
     };
     let value = look_up(a)?;
     a.set_flag(4, value.is_some());
@@ -169,6 +181,10 @@ pub fn info_get_nkeys(a: &mut Args<'_>) -> Call {
 /// `MPI_Info_get_nthkey(info, n, key)`.
 pub fn info_get_nthkey(a: &mut Args<'_>) -> Call {
     let info = read_info(&state(), a.raw(0))?;
-    a.set_bytes(2, info.nth_key(a.int(1))?.to_bytes(), mpi::MPI_MAX_INFO_KEY as usize);
+    a.set_bytes(
+        2,
+        info.nth_key(a.int(1))?.to_bytes(),
+        mpi::MPI_MAX_INFO_KEY as usize,
+    );
     Ok(())
 }

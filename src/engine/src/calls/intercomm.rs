@@ -59,16 +59,28 @@ pub fn comm_create_group(a: &mut Args<'_>) -> Call {
     check_members(a, &group)?;
     let tag = a.int(2);
     if tag < 0 {
-        return Err(MpiError::new(mpi::MPI_ERR_TAG, format!("tag {tag} is negative")));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_TAG,
+            format!("tag {tag} is negative"),
+        ));
     }
     let process = state().comms.process()?;
-    let made = if group.contains(process) { create_group(a, parent, &group, tag)? } else { mpi::MPI_COMM_NULL };
+    let made = if group.contains(process) {
+        create_group(a, parent, &group, tag)?
+    } else {
+        mpi::MPI_COMM_NULL
+    };
     a.set_handle(3, made);
     Ok(())
 }
 
 /// Makes the communicator of `group`, of which this process is a member.
-fn create_group(a: &mut Args<'_>, parent: &CommSlot, group: &Group, tag: i32) -> Result<u64, MpiError> {
+fn create_group(
+    a: &mut Args<'_>,
+    parent: &CommSlot,
+    group: &Group,
+    tag: i32,
+) -> Result<u64, MpiError> {
     let mut members: Vec<u32> = group.iter().map(|process| process.0).collect();
     members.sort_unstable();
     let scope = Gid(mana_drain::Gid(parent.gid().0).group(&members, tag).0);
@@ -76,12 +88,22 @@ fn create_group(a: &mut Args<'_>, parent: &CommSlot, group: &Group, tag: i32) ->
         let library = native()?;
         let native_group = comms::native_group(library, group)?;
         let mut made = 0_u64;
-        let arguments = [parent.native(), native_group, int(tag), native_call::out(&mut made)];
+        let arguments = [
+            parent.native(),
+            native_group,
+            int(tag),
+            native_call::out(&mut made),
+        ];
         native_call::call(library, fns::MPI_COMM_CREATE_GROUP, &arguments)?;
         comms::free_native_group(library, native_group)?;
         Ok(made)
     })?;
-    comms::adopt_in(u64::from(parent.handle()), scope, below, Inherit::Errhandler)
+    comms::adopt_in(
+        u64::from(parent.handle()),
+        scope,
+        below,
+        Inherit::Errhandler,
+    )
 }
 
 /// `MPI_Intercomm_merge(intercomm, high, newintracomm)`. Which group comes first where both say the same is the native
@@ -90,10 +112,18 @@ pub fn intercomm_merge(a: &mut Args<'_>) -> Call {
     let comm = a.raw(0);
     p2p::comm(comm)?;
     if state().comms.get(comm)?.remote.is_none() {
-        return Err(MpiError::new(mpi::MPI_ERR_COMM, "MPI_Intercomm_merge takes an intercommunicator"));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_COMM,
+            "MPI_Intercomm_merge takes an intercommunicator",
+        ));
     }
     let high = i32::from(a.int(1) != 0);
-    let made = construct(a, fns::MPI_INTERCOMM_MERGE, &[int(high)], Inherit::Errhandler)?;
+    let made = construct(
+        a,
+        fns::MPI_INTERCOMM_MERGE,
+        &[int(high)],
+        Inherit::Errhandler,
+    )?;
     a.set_handle(2, made);
     Ok(())
 }
@@ -129,16 +159,32 @@ impl Bridge {
         let (local_leader, tag) = (a.int(1), a.int(4));
         check_rank("local_leader", local_leader, local.size())?;
         if tag < 0 {
-            return Err(MpiError::new(mpi::MPI_ERR_TAG, format!("tag {tag} is negative")));
+            return Err(MpiError::new(
+                mpi::MPI_ERR_TAG,
+                format!("tag {tag} is negative"),
+            ));
         }
-        let peer = if local.rank() == local_leader { Some(Peer::of(a)?) } else { None };
-        Ok(Self { local, local_leader, peer, tag })
+        let peer = if local.rank() == local_leader {
+            Some(Peer::of(a)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            local,
+            local_leader,
+            peer,
+            tag,
+        })
     }
 
     /// This side, as the other one is told of it.
     fn side(&self) -> Side {
         let gid = self.local.gid();
-        Side { gid: gid.0, ordinal: state().comms.coming_ordinal(gid), members: self.local.size() as u64 }
+        Side {
+            gid: gid.0,
+            ordinal: state().comms.coming_ordinal(gid),
+            members: self.local.size() as u64,
+        }
     }
 }
 
@@ -146,7 +192,10 @@ impl Peer {
     fn of(a: &Args<'_>) -> Result<Self, MpiError> {
         let (comm, remote_leader) = (p2p::comm(a.raw(2))?, a.int(3));
         check_rank("remote_leader", remote_leader, comm.peers())?;
-        Ok(Self { comm, remote_leader })
+        Ok(Self {
+            comm,
+            remote_leader,
+        })
     }
 }
 
@@ -154,7 +203,10 @@ fn check_rank(name: &str, rank: i32, size: i32) -> Call {
     if (0..size).contains(&rank) {
         return Ok(());
     }
-    Err(MpiError::new(mpi::MPI_ERR_RANK, format!("{name} {rank} is not in 0..{size}")))
+    Err(MpiError::new(
+        mpi::MPI_ERR_RANK,
+        format!("{name} {rank} is not in 0..{size}"),
+    ))
 }
 
 /// Makes the intercommunicator, from wherever a restart found the call.
@@ -170,13 +222,27 @@ fn build(a: &mut Args<'_>, bridge: &Bridge) -> Result<u64, MpiError> {
     let below = past_group_gate(a, gid, members, bridge.local, || connect(native()?, bridge))?;
     state().comms.next_ordinal(bridge.local.gid());
     let sides = comms::describe(native()?, below)?;
-    comms::adopt_as(u64::from(bridge.local.handle()), below, gid, sides, Inherit::Errhandler)
+    comms::adopt_as(
+        u64::from(bridge.local.handle()),
+        below,
+        gid,
+        sides,
+        Inherit::Errhandler,
+    )
 }
 
 /// The new communicator's global id: the same seen from both sides.
 fn bridged_gid(mine: Side, theirs: Side) -> Gid {
-    let (low, high) = if mine <= theirs { (mine, theirs) } else { (theirs, mine) };
-    child_gid(Gid(low.gid), low.ordinal, child_gid(Gid(high.gid), high.ordinal, 0).0)
+    let (low, high) = if mine <= theirs {
+        (mine, theirs)
+    } else {
+        (theirs, mine)
+    };
+    child_gid(
+        Gid(low.gid),
+        low.ordinal,
+        child_gid(Gid(high.gid), high.ordinal, 0).0,
+    )
 }
 
 /// The native call.
@@ -187,14 +253,18 @@ fn connect(native: &Native, bridge: &Bridge) -> Result<u64, MpiError> {
         None => (bridge.local.native(), 0),
     };
     let mut made = 0_u64;
-    native_call::call(native, fns::MPI_INTERCOMM_CREATE, &[
-        bridge.local.native(),
-        int(bridge.local_leader),
-        peer,
-        int(remote_leader),
-        int(bridge.tag),
-        native_call::out(&mut made),
-    ])?;
+    native_call::call(
+        native,
+        fns::MPI_INTERCOMM_CREATE,
+        &[
+            bridge.local.native(),
+            int(bridge.local_leader),
+            peer,
+            int(remote_leader),
+            int(bridge.tag),
+            native_call::out(&mut made),
+        ],
+    )?;
     Ok(made)
 }
 
@@ -207,7 +277,14 @@ fn meet(a: &mut Args<'_>, bridge: &Bridge, mine: Side, greeted: bool) -> Result<
             progress::record(a, CallProgress::Greeted);
         }
         let mut patience = wait::Patience::new();
-        while !matches!(p2p::probe(peer.remote_leader, bridge.tag, u64::from(peer.comm.handle()))?, Probed::Message(_)) {
+        while !matches!(
+            p2p::probe(
+                peer.remote_leader,
+                bridge.tag,
+                u64::from(peer.comm.handle())
+            )?,
+            Probed::Message(_)
+        ) {
             patience.pause(a);
         }
     }
@@ -217,11 +294,24 @@ fn meet(a: &mut Args<'_>, bridge: &Bridge, mine: Side, greeted: bool) -> Result<
         None => [0; 3],
     };
     let library = native()?;
-    let byte = library.predefined().datatype(mpi::MPI_BYTE).map_or(0, |byte| byte.raw());
-    let arguments = [words.as_mut_ptr() as u64, SIDE_BYTES as u64, byte, int(bridge.local_leader), bridge.local.native()];
+    let byte = library
+        .predefined()
+        .datatype(mpi::MPI_BYTE)
+        .map_or(0, |byte| byte.raw());
+    let arguments = [
+        words.as_mut_ptr() as u64,
+        SIDE_BYTES as u64,
+        byte,
+        int(bridge.local_leader),
+        bridge.local.native(),
+    ];
     native_call::call(library, fns::MPI_BCAST, &arguments)?;
     let [gid, ordinal, members] = words;
-    Ok(Side { gid, ordinal, members })
+    Ok(Side {
+        gid,
+        ordinal,
+        members,
+    })
 }
 
 /// Sends this side's description to the other leader. Both leaders send first, so neither waits for it to be over.
@@ -270,6 +360,9 @@ fn take_greeting(peer: &Peer, tag: i32) -> Result<[u64; 3], MpiError> {
         patience.breathe();
     };
     wait::failed(&completion)?;
-    debug_assert!(matches!(request.kind, Kind::Receive(_)), "a receive was started");
+    debug_assert!(
+        matches!(request.kind, Kind::Receive(_)),
+        "a receive was started"
+    );
     Ok(words)
 }

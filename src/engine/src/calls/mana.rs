@@ -40,7 +40,9 @@ pub fn mana_checkpoint(a: &mut Args<'_>) -> Call {
 /// Why the calling thread cannot ask for a checkpoint and wait for it.
 fn refusal() -> Option<&'static str> {
     if callback::is_running() {
-        return Some("it was called in a function that MPI calls back; the checkpoint would wait for that to return");
+        return Some(
+            "it was called in a function that MPI calls back; the checkpoint would wait for that to return",
+        );
     }
     if CRITICAL_DEPTH.load(Ordering::Relaxed) > 0 {
         return Some("it was called between mana_critical_begin and mana_critical_end");
@@ -54,7 +56,9 @@ fn refusal() -> Option<&'static str> {
 /// so the cut needs this process to go on.
 fn wait_for_checkpoint(a: &mut Args<'_>) -> i32 {
     let Some(request) = cut::request() else {
-        eprintln!("mana: mana_checkpoint: no checkpoint: they are taken between MPI_Init and MPI_Finalize");
+        eprintln!(
+            "mana: mana_checkpoint: no checkpoint: they are taken between MPI_Init and MPI_Finalize"
+        );
         return FAILED;
     };
     progress::record(a, CallProgress::Checkpoint);
@@ -66,14 +70,22 @@ fn wait_for_checkpoint(a: &mut Args<'_>) -> i32 {
         keep_moving();
         patience.pause(a);
     }
-    if request.succeeded() { CONTINUED } else { FAILED }
+    if request.succeeded() {
+        CONTINUED
+    } else {
+        FAILED
+    }
 }
 
 /// A waiting rank keeps the native library moving: others may wait for the rest of a message that it is sending.
 fn keep_moving() {
     if let Some(world) = publish::world() {
         // What a probe finds wrong, the program's own calls will find too.
-        let _ = p2p::probe(mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, u64::from(world.handle()));
+        let _ = p2p::probe(
+            mpi::MPI_ANY_SOURCE,
+            mpi::MPI_ANY_TAG,
+            u64::from(world.handle()),
+        );
     }
 }
 

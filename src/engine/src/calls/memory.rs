@@ -27,7 +27,10 @@ pub struct Allocations(BTreeMap<u64, u64>);
 /// `MPI_Alloc_mem(size, info, baseptr)`.
 pub fn alloc_mem(a: &mut Args<'_>) -> Call {
     let Ok(bytes) = usize::try_from(a.count(0)) else {
-        return Err(MpiError::argument(format!("a size of {} bytes", a.count(0))));
+        return Err(MpiError::argument(format!(
+            "a size of {} bytes",
+            a.count(0)
+        )));
     };
     hints(&state(), a.raw(1))?;
     let base = upper_memory::allocate(bytes)
@@ -41,7 +44,8 @@ pub fn alloc_mem(a: &mut Args<'_>) -> Call {
 pub fn free_mem(a: &mut Args<'_>) -> Call {
     let base = a.raw(0);
     let Some(bytes) = state().memory.0.remove(&base) else {
-        let text = format!("MPI_Alloc_mem did not give memory at {base:#x}, or it was freed already");
+        let text =
+            format!("MPI_Alloc_mem did not give memory at {base:#x}, or it was freed already");
         return Err(MpiError::new(mpi::MPI_ERR_BASE, text));
     };
     // SAFETY: allocated above with this length; the program ends its use with this call.

@@ -25,7 +25,10 @@ pub fn op_create(a: &mut Args<'_>) -> Call {
 pub fn op_free(a: &mut Args<'_>) -> Call {
     let op = OpHandle::from_word(a.handle_at(0, 0))?;
     if predefined_op(op).is_some() {
-        return Err(MpiError::new(mpi::MPI_ERR_OP, "a predefined operation cannot be freed"));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_OP,
+            "a predefined operation cannot be freed",
+        ));
     }
     ops::free(op)?;
     a.set_handle(0, mpi::MPI_OP_NULL);
@@ -49,15 +52,26 @@ pub fn reduce_local(a: &mut Args<'_>) -> Call {
     let datatype = p2p::datatype(a.raw(3))?;
     let count = a.count(2);
     if count < 0 {
-        return Err(MpiError::new(mpi::MPI_ERR_COUNT, format!("count {count} is negative")));
+        return Err(MpiError::new(
+            mpi::MPI_ERR_COUNT,
+            format!("count {count} is negative"),
+        ));
     }
     let native = native()?;
-    let function = if i32::try_from(count).is_ok() { fns::MPI_REDUCE_LOCAL } else { fns::MPI_REDUCE_LOCAL_C };
-    native_call::call(native, function, &[
-        buffer(native, a.raw(0)),
-        buffer(native, a.raw(1)),
-        count as u64,
-        datatype.native(),
-        ops::native_op(native, a.raw(4)),
-    ])
+    let function = if i32::try_from(count).is_ok() {
+        fns::MPI_REDUCE_LOCAL
+    } else {
+        fns::MPI_REDUCE_LOCAL_C
+    };
+    native_call::call(
+        native,
+        function,
+        &[
+            buffer(native, a.raw(0)),
+            buffer(native, a.raw(1)),
+            count as u64,
+            datatype.native(),
+            ops::native_op(native, a.raw(4)),
+        ],
+    )
 }

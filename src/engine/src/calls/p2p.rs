@@ -144,7 +144,10 @@ fn start_one(handle: u64) -> Call {
         Kind::Send(args) => p2p::start_send(args)?,
         Kind::Receive(args) => p2p::start_receive(args)?,
         Kind::MatchedReceive | Kind::Collective | Kind::CommDup(_) => {
-            return Err(MpiError::new(mpi::MPI_ERR_REQUEST, "the request is not a persistent one"));
+            return Err(MpiError::new(
+                mpi::MPI_ERR_REQUEST,
+                "the request is not a persistent one",
+            ));
         }
     };
     if let Some(request) = state().requests.get_mut(id) {
@@ -168,7 +171,10 @@ pub fn sendrecv(a: &mut Args<'_>) -> Call {
                 tag: a.int(9),
                 comm: a.raw(10),
             };
-            let send = SendArgs { comm: a.raw(10), ..send_args(a, fns::MPI_ISEND) };
+            let send = SendArgs {
+                comm: a.raw(10),
+                ..send_args(a, fns::MPI_ISEND)
+            };
             let received = p2p::start_receive(receive)?;
             let sent = p2p::start_send(send)?;
             wait::finish_pair(a, received, sent)?
@@ -195,7 +201,14 @@ pub fn sendrecv_replace(a: &mut Args<'_>) -> Call {
                 comm,
                 function: fns::MPI_ISEND.0,
             };
-            let receive = ReceiveArgs { buffer, count, datatype, source: a.int(5), tag: a.int(6), comm };
+            let receive = ReceiveArgs {
+                buffer,
+                count,
+                datatype,
+                source: a.int(5),
+                tag: a.int(6),
+                comm,
+            };
             let received = p2p::start_receive(receive)?;
             let mut sent = p2p::start_send(send)?;
             sent.keep.push(packed.0);
@@ -282,19 +295,31 @@ fn start_matched(a: &mut Args<'_>) -> Result<Request, MpiError> {
         comm: matched.comm,
     };
     if let Some(bytes) = matched.bytes {
-        let message = mana_record_replay::message::DrainedMessage { comm: p2p::comm(args.comm)?.gid(), source: args.source, tag: args.tag, bytes };
-        return Ok(Request::done(Kind::MatchedReceive, deliver::deliver(&message, &args)?));
+        let message = mana_record_replay::message::DrainedMessage {
+            comm: p2p::comm(args.comm)?.gid(),
+            source: args.source,
+            tag: args.tag,
+            bytes,
+        };
+        return Ok(Request::done(
+            Kind::MatchedReceive,
+            deliver::deliver(&message, &args)?,
+        ));
     }
     let native = native()?;
     let datatype = p2p::datatype(args.datatype)?;
     let (mut message, mut request) = (matched.native, 0_u64);
-    native_call::call(native, fns::MPI_IMRECV, &[
-        args.buffer,
-        p2p::int_count(args.count)?,
-        datatype.native(),
-        native_call::out(&mut message),
-        native_call::out(&mut request),
-    ])?;
+    native_call::call(
+        native,
+        fns::MPI_IMRECV,
+        &[
+            args.buffer,
+            p2p::int_count(args.count)?,
+            datatype.native(),
+            native_call::out(&mut message),
+            native_call::out(&mut request),
+        ],
+    )?;
     Ok(Request::active(Kind::MatchedReceive, request))
 }
 
@@ -319,10 +344,17 @@ pub fn imrecv(a: &mut Args<'_>) -> Call {
 /// `MPI_Cancel`: the native library decides whether the cancellation succeeds; the status tells.
 pub fn cancel(a: &mut Args<'_>) -> Call {
     let handle = a.handle_at(0, 0);
-    let id = wait::request_id(handle)?
-        .ok_or_else(|| MpiError::new(mpi::MPI_ERR_REQUEST, "MPI_REQUEST_NULL cannot be cancelled"))?;
-    let Some(mut request) = state().native_request(id)? else { return Ok(()) };
-    native_call::call(native()?, fns::MPI_CANCEL, &[native_call::out(&mut request)])
+    let id = wait::request_id(handle)?.ok_or_else(|| {
+        MpiError::new(mpi::MPI_ERR_REQUEST, "MPI_REQUEST_NULL cannot be cancelled")
+    })?;
+    let Some(mut request) = state().native_request(id)? else {
+        return Ok(());
+    };
+    native_call::call(
+        native()?,
+        fns::MPI_CANCEL,
+        &[native_call::out(&mut request)],
+    )
 }
 
 /// `MPI_Request_free`. The operation goes on; its entry goes when it is complete.
@@ -334,7 +366,11 @@ pub fn request_free(a: &mut Args<'_>) -> Call {
     let active = {
         let mut state = state();
         let Some(request) = state.requests.get_mut(id) else {
-            return Err(MpiError::bad_handle(mpi::MPI_ERR_REQUEST, "request", handle));
+            return Err(MpiError::bad_handle(
+                mpi::MPI_ERR_REQUEST,
+                "request",
+                handle,
+            ));
         };
         request.orphan = true;
         request.progress == Progress::Active

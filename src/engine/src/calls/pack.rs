@@ -26,19 +26,31 @@ impl Elements {
     /// The elements that count argument `count` and datatype argument `datatype` describe.
     fn of(a: &Args<'_>, count: usize, datatype: usize) -> Result<Self, MpiError> {
         let layout = layout_arg(a, datatype)?;
-        if !state().objects.datatypes.is_committed(type_arg(a, datatype)?)? {
-            return Err(MpiError::new(mpi::MPI_ERR_TYPE, "the datatype is not committed"));
+        if !state()
+            .objects
+            .datatypes
+            .is_committed(type_arg(a, datatype)?)?
+        {
+            return Err(MpiError::new(
+                mpi::MPI_ERR_TYPE,
+                "the datatype is not committed",
+            ));
         }
         let count = a.count(count);
         if count < 0 {
-            return Err(MpiError::new(mpi::MPI_ERR_COUNT, format!("count {count} is negative")));
+            return Err(MpiError::new(
+                mpi::MPI_ERR_COUNT,
+                format!("count {count} is negative"),
+            ));
         }
         Ok(Self { layout, count })
     }
 
     /// Bytes that they are packed.
     fn packed_bytes(&self) -> Result<i64, MpiError> {
-        self.count.checked_mul(self.layout.size_bytes()).ok_or_else(too_many)
+        self.count
+            .checked_mul(self.layout.size_bytes())
+            .ok_or_else(too_many)
     }
 
     /// Bytes that they are in external32.
@@ -61,16 +73,34 @@ struct Packed {
 
 impl Packed {
     /// The next `bytes` in buffer argument `buffer` of size argument `size` at position argument `position`.
-    fn at(a: &Args<'_>, [buffer, size, position]: [usize; 3], bytes: i64) -> Result<Self, MpiError> {
+    fn at(
+        a: &Args<'_>,
+        [buffer, size, position]: [usize; 3],
+        bytes: i64,
+    ) -> Result<Self, MpiError> {
         let (begin, size_bytes) = (a.int_at(position, 0), a.count(size));
         if begin < 0 || begin > size_bytes {
-            return Err(MpiError::argument(format!("position {begin} is not in the buffer of {size_bytes} bytes")));
+            return Err(MpiError::argument(format!(
+                "position {begin} is not in the buffer of {size_bytes} bytes"
+            )));
         }
-        let end = begin.checked_add(bytes).filter(|end| *end <= size_bytes).ok_or_else(|| {
-            let class = mpi::MPI_ERR_TRUNCATE;
-            MpiError::new(class, format!("{bytes} bytes at position {begin} do not fit the buffer of {size_bytes}"))
-        })?;
-        Ok(Self { address: a.raw(buffer).wrapping_add_signed(begin), end, position_param: position })
+        let end = begin
+            .checked_add(bytes)
+            .filter(|end| *end <= size_bytes)
+            .ok_or_else(|| {
+                let class = mpi::MPI_ERR_TRUNCATE;
+                MpiError::new(
+                    class,
+                    format!(
+                        "{bytes} bytes at position {begin} do not fit the buffer of {size_bytes}"
+                    ),
+                )
+            })?;
+        Ok(Self {
+            address: a.raw(buffer).wrapping_add_signed(begin),
+            end,
+            position_param: position,
+        })
     }
 
     /// The call has packed or unpacked its elements.
@@ -84,7 +114,9 @@ impl Packed {
 fn check_external32(a: &Args<'_>) -> Call {
     match a.string(0).as_str() {
         "external32" => Ok(()),
-        other => Err(MpiError::argument(format!("the data representation is {other:?}, not \"external32\""))),
+        other => Err(MpiError::argument(format!(
+            "the data representation is {other:?}, not \"external32\""
+        ))),
     }
 }
 
@@ -111,7 +143,14 @@ pub fn pack_size(a: &mut Args<'_>) -> Call {
     p2p::comm(a.raw(2))?;
     let size = Elements::of(a, 0, 1)?.packed_bytes()?;
     let fits = a.is_wide(3) || i32::try_from(size).is_ok();
-    a.set_int(3, if fits { size } else { i64::from(mpi::MPI_UNDEFINED) });
+    a.set_int(
+        3,
+        if fits {
+            size
+        } else {
+            i64::from(mpi::MPI_UNDEFINED)
+        },
+    );
     Ok(())
 }
 

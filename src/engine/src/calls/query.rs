@@ -33,7 +33,14 @@ fn size_bytes(handle: u64) -> Result<i64, MpiError> {
 pub fn type_size(a: &mut Args<'_>) -> Call {
     let size = size_bytes(a.raw(0))?;
     let fits = a.is_wide(1) || i32::try_from(size).is_ok();
-    a.set_int(1, if fits { size } else { i64::from(mpi::MPI_UNDEFINED) });
+    a.set_int(
+        1,
+        if fits {
+            size
+        } else {
+            i64::from(mpi::MPI_UNDEFINED)
+        },
+    );
     Ok(())
 }
 
@@ -57,7 +64,10 @@ pub fn get_count(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Wtime`, which the gate answers locally; a crossing cannot return a double.
 pub fn wtime(_a: &mut Args<'_>) -> Call {
-    Err(MpiError::new(mpi::MPI_ERR_INTERN, "MPI_Wtime is answered without a crossing"))
+    Err(MpiError::new(
+        mpi::MPI_ERR_INTERN,
+        "MPI_Wtime is answered without a crossing",
+    ))
 }
 
 /// `MPI_Wtick`, as [`wtime`].

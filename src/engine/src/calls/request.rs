@@ -15,7 +15,10 @@ use crate::wait;
 /// The completion of a request that was found complete; the empty one for a null or inactive one.
 fn completion(id: Option<RequestId>) -> Completion {
     let state = state();
-    match id.and_then(|id| state.requests.get(id)).map(|request| request.progress) {
+    match id
+        .and_then(|id| state.requests.get(id))
+        .map(|request| request.progress)
+    {
         Some(Progress::Done(completion)) => completion,
         _ => Completion::EMPTY,
     }
@@ -26,7 +29,11 @@ pub fn request_get_status(a: &mut Args<'_>) -> Call {
     let id = wait::request_id(a.raw(0))?;
     let done = id.map_or(Ok(true), p2p::poll)?;
     a.set_flag(1, done);
-    if done { wait::hand_over(a, 2, &completion(id)) } else { Ok(()) }
+    if done {
+        wait::hand_over(a, 2, &completion(id))
+    } else {
+        Ok(())
+    }
 }
 
 /// `MPI_Request_get_status_all(count, requests, flag, statuses)`.
@@ -55,11 +62,19 @@ pub fn request_get_status_any(a: &mut Args<'_>) -> Call {
     let ids = requests(a, 1, len)?;
     let (index, flag, completion) = match find_complete(&ids)? {
         Ok(index) => (index as i64, true, completion(ids[index])),
-        Err(active) => (i64::from(mpi::MPI_UNDEFINED), active == 0, Completion::EMPTY),
+        Err(active) => (
+            i64::from(mpi::MPI_UNDEFINED),
+            active == 0,
+            Completion::EMPTY,
+        ),
     };
     a.set_int(2, index);
     a.set_flag(3, flag);
-    if flag { wait::hand_over(a, 4, &completion) } else { Ok(()) }
+    if flag {
+        wait::hand_over(a, 4, &completion)
+    } else {
+        Ok(())
+    }
 }
 
 /// `MPI_Request_get_status_some(incount, requests, outcount, indices, statuses)`.

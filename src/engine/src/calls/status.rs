@@ -31,7 +31,9 @@ pub fn get_elements(a: &mut Args<'_>) -> Call {
     let bytes = status(a)?.count_bytes;
     let elements = layout_arg(a, 1)?.elements_in(u64::try_from(bytes).unwrap_or(0));
     let fits = |elements: &i64| a.is_wide(2) || i32::try_from(*elements).is_ok();
-    let reported = elements.filter(fits).unwrap_or(i64::from(mpi::MPI_UNDEFINED));
+    let reported = elements
+        .filter(fits)
+        .unwrap_or(i64::from(mpi::MPI_UNDEFINED));
     a.set_int(2, reported);
     Ok(())
 }
@@ -54,10 +56,19 @@ pub fn status_set_elements_x(a: &mut Args<'_>) -> Call {
 
 /// The bytes that make `MPI_Get_elements` say `elements`.
 fn bytes_of(layout: &Layout, elements: i64) -> Result<i64, MpiError> {
-    let bytes = if elements < 0 { None } else { layout.bytes_of_elements(elements) };
-    bytes.and_then(|bytes| i64::try_from(bytes).ok()).ok_or_else(|| {
-        MpiError::new(mpi::MPI_ERR_COUNT, format!("no message has {elements} basic elements of this datatype"))
-    })
+    let bytes = if elements < 0 {
+        None
+    } else {
+        layout.bytes_of_elements(elements)
+    };
+    bytes
+        .and_then(|bytes| i64::try_from(bytes).ok())
+        .ok_or_else(|| {
+            MpiError::new(
+                mpi::MPI_ERR_COUNT,
+                format!("no message has {elements} basic elements of this datatype"),
+            )
+        })
 }
 
 /// `MPI_Status_set_cancelled(status, flag)`.

@@ -47,7 +47,11 @@ fn cart_arg(a: &Args<'_>) -> Result<(Cart, i32), MpiError> {
 fn new_cart(a: &Args<'_>) -> Result<Cart, MpiError> {
     let available = intra_arg(a, 0)?.size() as u32;
     let ndims = length_arg(a, 1)?;
-    let periods = a.ints32(3, ndims).into_iter().map(|period| period != 0).collect();
+    let periods = a
+        .ints32(3, ndims)
+        .into_iter()
+        .map(|period| period != 0)
+        .collect();
     Ok(Cart::new(a.ints32(2, ndims), periods, available)?)
 }
 
@@ -71,7 +75,12 @@ pub fn dims_create(a: &mut Args<'_>) -> Call {
 pub fn cart_create(a: &mut Args<'_>) -> Call {
     let cart = new_cart(a)?;
     let periods: Vec<i32> = cart.periods().iter().copied().map(i32::from).collect();
-    let arguments = [cart.dims().len() as u64, cart.dims().as_ptr() as u64, periods.as_ptr() as u64, 0];
+    let arguments = [
+        cart.dims().len() as u64,
+        cart.dims().as_ptr() as u64,
+        periods.as_ptr() as u64,
+        0,
+    ];
     let made = construct(a, fns::MPI_CART_CREATE, &arguments, Inherit::Errhandler)?;
     set_topology(made, Topology::Cart(cart))?;
     a.set_handle(5, made);
@@ -82,12 +91,20 @@ pub fn cart_create(a: &mut Args<'_>) -> Call {
 /// function gives most ranks `MPI_COMM_NULL` where no dimension remains.)
 pub fn cart_sub(a: &mut Args<'_>) -> Call {
     let (cart, rank) = cart_arg(a)?;
-    let remain: Vec<bool> = a.ints32(1, cart.dims().len()).into_iter().map(|flag| flag != 0).collect();
+    let remain: Vec<bool> = a
+        .ints32(1, cart.dims().len())
+        .into_iter()
+        .map(|flag| flag != 0)
+        .collect();
     let part = cart.sub(rank, &remain)?;
     let topology = Topology::Cart(part.cart);
-    let made = construct_then(a, fns::MPI_COMM_SPLIT, &[int(part.colour), int(part.rank)], Inherit::Errhandler, |native, made| {
-        add_topology(native, made, &topology)
-    })?;
+    let made = construct_then(
+        a,
+        fns::MPI_COMM_SPLIT,
+        &[int(part.colour), int(part.rank)],
+        Inherit::Errhandler,
+        |native, made| add_topology(native, made, &topology),
+    )?;
     set_topology(made, topology)?;
     a.set_handle(2, made);
     Ok(())

@@ -5,26 +5,40 @@
 use mana_table::constants as mpi;
 
 use crate::args::Args;
+use crate::engine::state;
 use crate::error::{Call, MpiError};
 use crate::p2p;
 use crate::request::{Progress, RequestId};
 use crate::status::Completion;
 use crate::wait::{self, Patience};
-use crate::engine::state;
 
 /// The requests of the array behind parameter `i`; `None` where the handle is null.
-pub(super) fn requests(a: &Args<'_>, i: usize, len: usize) -> Result<Vec<Option<RequestId>>, MpiError> {
-    (0..len).map(|index| wait::request_id(a.handle_at(i, index))).collect()
+pub(super) fn requests(
+    a: &Args<'_>,
+    i: usize,
+    len: usize,
+) -> Result<Vec<Option<RequestId>>, MpiError> {
+    (0..len)
+        .map(|index| wait::request_id(a.handle_at(i, index)))
+        .collect()
 }
 
 /// The length parameter of an array.
 pub(super) fn length(a: &Args<'_>, i: usize) -> Result<usize, MpiError> {
-    usize::try_from(a.int(i)).map_err(|_| MpiError::new(mpi::MPI_ERR_COUNT, format!("count {} is negative", a.int(i))))
+    usize::try_from(a.int(i)).map_err(|_| {
+        MpiError::new(
+            mpi::MPI_ERR_COUNT,
+            format!("count {} is negative", a.int(i)),
+        )
+    })
 }
 
 /// Whether the request takes part in Waitany and its like: neither null nor inactive.
 fn is_active(id: RequestId) -> bool {
-    state().requests.get(id).is_some_and(|request| request.progress != Progress::Inactive)
+    state()
+        .requests
+        .get(id)
+        .is_some_and(|request| request.progress != Progress::Inactive)
 }
 
 /// `MPI_Wait(request, status)`.
@@ -78,7 +92,12 @@ pub fn testall(a: &mut Args<'_>) -> Call {
 }
 
 /// Hands over every request of the array; `MPI_ERR_IN_STATUS` if one failed (MPI-5.0 section 3.7.5).
-fn complete_all(a: &mut Args<'_>, handles: usize, statuses: usize, ids: &[Option<RequestId>]) -> Call {
+fn complete_all(
+    a: &mut Args<'_>,
+    handles: usize,
+    statuses: usize,
+    ids: &[Option<RequestId>],
+) -> Call {
     let mut failed = 0;
     for (index, id) in ids.iter().enumerate() {
         let completion = id.map_or(Completion::EMPTY, |id| wait::take_at(a, handles, index, id));
@@ -93,14 +112,19 @@ pub(super) fn in_status(failed: usize) -> Call {
     if failed == 0 {
         return Ok(());
     }
-    Err(MpiError::new(mpi::MPI_ERR_IN_STATUS, format!("{failed} of the operations failed; see the statuses")))
+    Err(MpiError::new(
+        mpi::MPI_ERR_IN_STATUS,
+        format!("{failed} of the operations failed; see the statuses"),
+    ))
 }
 
 /// Looks for one complete request: its index, or `Err(active)` with the number that are active.
 pub(super) fn find_complete(ids: &[Option<RequestId>]) -> Result<Result<usize, usize>, MpiError> {
     let mut active = 0;
     for (index, id) in ids.iter().enumerate() {
-        let Some(id) = id.filter(|id| is_active(*id)) else { continue };
+        let Some(id) = id.filter(|id| is_active(*id)) else {
+            continue;
+        };
         active += 1;
         if p2p::poll(id)? {
             return Ok(Ok(index));
@@ -138,7 +162,11 @@ pub fn testany(a: &mut Args<'_>) -> Call {
         Err(active) => {
             a.set_int(2, i64::from(mpi::MPI_UNDEFINED));
             a.set_flag(3, active == 0);
-            if active == 0 { wait::hand_over(a, 4, &Completion::EMPTY) } else { Ok(()) }
+            if active == 0 {
+                wait::hand_over(a, 4, &Completion::EMPTY)
+            } else {
+                Ok(())
+            }
         }
     }
 }
@@ -161,7 +189,9 @@ pub(super) fn find_all_complete(ids: &[Option<RequestId>]) -> Result<Option<Vec<
     let mut complete = Vec::new();
     let mut active = 0;
     for (index, id) in ids.iter().enumerate() {
-        let Some(id) = id.filter(|id| is_active(*id)) else { continue };
+        let Some(id) = id.filter(|id| is_active(*id)) else {
+            continue;
+        };
         active += 1;
         if p2p::poll(id)? {
             complete.push(index);

@@ -252,6 +252,7 @@ pub static SERVERS: [Option<Server>; SLOT_COUNT] = {
     by_slot[fns::MPI_INFO_GET_STRING.0 as usize] = Some(calls::info_get_string);
     by_slot[fns::MPI_INFO_GET_VALUELEN.0 as usize] = Some(calls::info_get_valuelen);
     by_slot[fns::MPI_INFO_SET.0 as usize] = Some(calls::info_set);
+    by_slot[fns::MPI_COMM_GET_PARENT.0 as usize] = Some(calls::comm_get_parent);
     by_slot[fns::MANA_CHECKPOINT.0 as usize] = Some(calls::mana_checkpoint);
     by_slot[fns::MANA_CRITICAL_BEGIN.0 as usize] = Some(calls::mana_critical_begin);
     by_slot[fns::MANA_CRITICAL_END.0 as usize] = Some(calls::mana_critical_end);
