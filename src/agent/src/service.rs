@@ -153,6 +153,8 @@ impl Service {
         }
         self.serve_requests();
         self.exchange_reports();
+        // Again: a request that came during an attempt is due when the reports have ended that.
+        self.serve_requests();
         self.stop_threads(now);
     }
 

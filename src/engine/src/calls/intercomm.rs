@@ -1,15 +1,13 @@
-//! Constructors that are collective over processes which share no communicator of just them: `MPI_Comm_create_group`
-//! and `MPI_Intercomm_create`; and `MPI_Intercomm_merge`.
+//! Intercommunicators: `MPI_Intercomm_create` and `MPI_Intercomm_merge`.
 //!
-//! Each such set of processes has a clock of its own (an *ad-hoc group*), so that the cut never falls between members
-//! that are inside the native call and others that have not come to it. All must know the clock's global id before:
+//! The processes of both sides share an ad-hoc clock (see `create_group`), whose global id all must know before its gate;
+//! but only the leaders know the other side:
 //!
 //! ```text
-//!   create_group   (parent, sorted members, tag)                         known to all from the arguments
-//!   intercomm      leader A --Side A--> leader B      (peer_comm, tag)   only the leaders know the other side
-//!                  leader A <--Side B-- leader B
-//!                      |  bcast in local_comm            |  gate of local_comm
-//!                  all of A know both Sides           all of B know both Sides   -> gate of the new id -> native call
+//!   leader A --Side A--> leader B                              (peer_comm, tag)
+//!   leader A <--Side B-- leader B
+//!       |  gate of local_comm, bcast       |  gate of local_comm, bcast
+//!   all of A know both Sides           all of B know both Sides   -> gate of the new id -> native call
 //! ```
 //!
 //! A leader looks for the other's message (safe points) and takes it only past the gate of `local_comm`; what each
@@ -18,12 +16,11 @@
 use mana_drain::Start;
 use mana_native::{Native, int};
 use mana_record_replay::gid::{Gid, child_gid};
-use mana_record_replay::group::Group;
 use mana_table::constants as mpi;
 use mana_table::fns;
 
-use super::comm::{check_members, construct, intra_arg};
-use super::group::group_arg;
+use super::comm::{construct, intra_arg};
+use super::create_group::past_group_gate;
 use crate::args::Args;
 use crate::comms::{self, Inherit};
 use crate::engine::{native, state};
@@ -31,80 +28,11 @@ use crate::error::{Call, MpiError};
 use crate::p2p::{self, Probed};
 use crate::progress::{self, CallProgress, Resumed, Side};
 use crate::publish::CommSlot;
-use crate::request::{Kind, Progress, ReceiveArgs, SendArgs};
+use crate::request::{Progress, ReceiveArgs, SendArgs};
 use crate::{cut, native_call, wait};
 
 /// Bytes of a [`Side`] on the wire.
 const SIDE_BYTES: i64 = 24;
-
-/// Runs `constructor` past the gate of the ad-hoc group `gid` of `members` processes; `comm` is where messages may
-/// arrive meanwhile.
-fn past_group_gate<T>(
-    a: &mut Args<'_>,
-    gid: Gid,
-    members: u32,
-    comm: &CommSlot,
-    constructor: impl FnOnce() -> Result<T, MpiError>,
-) -> Result<T, MpiError> {
-    let clock = cut::register_clock(mana_drain::Gid(gid.0), members)?;
-    let made = cut::enter_clock(a, clock, comm, Start::Blocking).and_then(|()| constructor());
-    cut::retire_clock(clock);
-    made
-}
-
-/// `MPI_Comm_create_group(comm, group, tag, newcomm)`: only the processes of `group` take part.
-pub fn comm_create_group(a: &mut Args<'_>) -> Call {
-    let group = group_arg(a, 1)?;
-    let parent = intra_arg(a, 0)?;
-    check_members(a, &group)?;
-    let tag = a.int(2);
-    if tag < 0 {
-        return Err(MpiError::new(
-            mpi::MPI_ERR_TAG,
-            format!("tag {tag} is negative"),
-        ));
-    }
-    let process = state().comms.process()?;
-    let made = if group.contains(process) {
-        create_group(a, parent, &group, tag)?
-    } else {
-        mpi::MPI_COMM_NULL
-    };
-    a.set_handle(3, made);
-    Ok(())
-}
-
-/// Makes the communicator of `group`, of which this process is a member.
-fn create_group(
-    a: &mut Args<'_>,
-    parent: &CommSlot,
-    group: &Group,
-    tag: i32,
-) -> Result<u64, MpiError> {
-    let mut members: Vec<u32> = group.iter().map(|process| process.0).collect();
-    members.sort_unstable();
-    let scope = Gid(mana_drain::Gid(parent.gid().0).group(&members, tag).0);
-    let below = past_group_gate(a, scope, group.size(), parent, || {
-        let library = native()?;
-        let native_group = comms::native_group(library, group)?;
-        let mut made = 0_u64;
-        let arguments = [
-            parent.native(),
-            native_group,
-            int(tag),
-            native_call::out(&mut made),
-        ];
-        native_call::call(library, fns::MPI_COMM_CREATE_GROUP, &arguments)?;
-        comms::free_native_group(library, native_group)?;
-        Ok(made)
-    })?;
-    comms::adopt_in(
-        u64::from(parent.handle()),
-        scope,
-        below,
-        Inherit::Errhandler,
-    )
-}
 
 /// `MPI_Intercomm_merge(intercomm, high, newintracomm)`. Which group comes first where both say the same is the native
 /// library's choice; the descriptor records it.
@@ -133,6 +61,8 @@ pub fn intercomm_create(a: &mut Args<'_>) -> Call {
     let bridge = Bridge::of(a)?;
     let made = build(a, &bridge);
     progress::clear(a);
+    // Greetings that have been read by now.
+    wait::sweep_orphans()?;
     a.set_handle(5, made?);
     Ok(())
 }
@@ -360,9 +290,5 @@ fn take_greeting(peer: &Peer, tag: i32) -> Result<[u64; 3], MpiError> {
         patience.breathe();
     };
     wait::failed(&completion)?;
-    debug_assert!(
-        matches!(request.kind, Kind::Receive(_)),
-        "a receive was started"
-    );
     Ok(words)
 }
