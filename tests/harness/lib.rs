@@ -12,6 +12,7 @@
 //! Everything the harness makes lies under cargo's target directory and may be deleted at any time.
 #![deny(unsafe_code)]
 
+pub mod calls;
 pub mod checkpoints;
 pub mod command;
 pub mod crossing;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   crossings    3 programs x (3 MPIs here -> all 5)      killed with -9, restarted, same digest
+//!   calls        functions chapter by chapter, by programs that check themselves
 //!   chains       one run through five MPIs
 //!   otherwise    no kill, on request, threads, another fabric
 //!   refusals     what must end in a clear error
@@ -9,6 +10,7 @@
 //!
 //! `tests/openmpi` has the other half of the pairs.
 
+mod calls;
 mod chains;
 mod otherwise;
 mod refusals;

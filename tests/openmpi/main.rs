@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   crossings    3 programs x (2 MPIs here -> all 5)      killed with -9, restarted, same digest
+//!   calls        functions chapter by chapter, by programs that check themselves
 //!   chains       one run through five MPIs
 //!   otherwise    no kill, on request, threads, another fabric
 //! ```
 
+mod calls;
 mod chains;
 mod otherwise;
 
