@@ -13,7 +13,7 @@
 use mana_record_replay::attr::{
     Attributes, CopyFunction, DeleteFunction, Keyval, KeyvalKind, Keyvals, check_kind,
 };
-use mana_record_replay::handle::{CommHandle, DatatypeHandle, KeyvalHandle};
+use mana_record_replay::handle::{CommHandle, DatatypeHandle, KeyvalHandle, WinHandle};
 use mana_table::constants as mpi;
 
 use crate::callback;
@@ -27,6 +27,8 @@ pub enum Owner {
     Comm(CommHandle),
     /// A datatype, predefined ones too.
     Type(DatatypeHandle),
+    /// A window.
+    Win(WinHandle),
 }
 
 impl Owner {
@@ -44,11 +46,19 @@ impl Owner {
         Ok(Self::Type(handle))
     }
 
+    /// The window in an argument word.
+    pub fn win(word: u64) -> Result<Self, MpiError> {
+        let handle = WinHandle::from_word(word)?;
+        state().windows.require(handle)?;
+        Ok(Self::Win(handle))
+    }
+
     /// The handle that callbacks are given.
     fn word(self) -> u64 {
         match self {
             Self::Comm(handle) => u64::from(handle.word()),
             Self::Type(handle) => u64::from(handle.word()),
+            Self::Win(handle) => u64::from(handle.word()),
         }
     }
 
@@ -57,15 +67,22 @@ impl Owner {
         match self {
             Self::Comm(_) => KeyvalKind::Comm,
             Self::Type(_) => KeyvalKind::Type,
+            Self::Win(_) => KeyvalKind::Win,
         }
     }
 
     /// Its attributes, next to the keyvals.
     fn attributes(self, state: &mut State) -> Result<(&mut Attributes, &mut Keyvals), MpiError> {
-        let State { comms, objects, .. } = state;
+        let State {
+            comms,
+            objects,
+            windows,
+            ..
+        } = state;
         let attributes = match self {
             Self::Comm(handle) => &mut comms.set_mut()?.get_mut(handle)?.attributes,
             Self::Type(handle) => objects.datatypes.attributes_mut(handle)?,
+            Self::Win(handle) => &mut windows.require_mut(handle)?.attributes,
         };
         Ok((attributes, &mut objects.keyvals))
     }

@@ -25,9 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, native, state};
 use crate::error::MpiError;
-use crate::objects::Objects;
 use crate::publish::{self, CommSlot};
-use crate::raise::Reaction;
 use crate::{cut, native_call};
 
 /// What a communicator has in this lower half.
@@ -106,18 +104,6 @@ impl Comms {
             .keys()
             .filter_map(|word| publish::comm(u64::from(*word)))
             .collect()
-    }
-
-    /// What an error on a communicator leads to; `None` if there is no such communicator.
-    pub fn reaction(&self, word: u64, objects: &Objects) -> Option<Reaction> {
-        let errhandler = match self.get(word) {
-            Ok(comm) => comm.errhandler,
-            Err(_) if self.set.is_none() && word == mpi::MPI_COMM_SELF => {
-                return Some(Reaction::Fatal);
-            }
-            Err(_) => return None,
-        };
-        Some(objects.reaction(errhandler))
     }
 
     /// The number of this constructor call on a communicator (or ad-hoc group), the same on all its members.

@@ -14,9 +14,12 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use mana_native::Native;
+use mana_record_replay::file::Files;
 use mana_record_replay::handle::kind;
 use mana_record_replay::message::{DrainedMessage, UnexpectedQueue};
+use mana_record_replay::session::Sessions;
 use mana_record_replay::table::Table;
+use mana_record_replay::win::Windows;
 use mana_table::constants as mpi;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +83,15 @@ pub struct State {
     /// Restarts so far, and what the program does after one.
     #[serde(default)]
     pub restarts: Restarts,
+    /// Windows.
+    #[serde(default)]
+    pub windows: Windows,
+    /// Open files.
+    #[serde(default)]
+    pub files: Files,
+    /// Sessions.
+    #[serde(default)]
+    pub sessions: Sessions,
 }
 
 impl Default for State {
@@ -98,6 +110,9 @@ impl Default for State {
             attribute_page: None,
             memory: Allocations::default(),
             restarts: Restarts::default(),
+            windows: Windows::default(),
+            files: Files::default(),
+            sessions: Sessions::default(),
         }
     }
 }

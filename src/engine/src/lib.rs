@@ -32,6 +32,7 @@ mod forward;
 mod forwarded_signal;
 #[rustfmt::skip] // written by `cargo xtask generate`
 mod generated;
+mod holder;
 mod init;
 mod leave;
 mod local;

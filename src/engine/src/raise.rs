@@ -2,18 +2,19 @@
 //! (MPI-5.0 section 9.3), with our handles and the standard's classes.
 //!
 //! ```text
-//!   error -> which object? comm parameter, else MPI_COMM_SELF (before/after MPI: MPI_COMM_SELF's initial handler)
+//!   error -> which object? comm, window, file or session parameter, else MPI_COMM_SELF (see `holder`)
 //!         -> its handler:  FATAL / ABORT: say what happened, end the job
 //!                          RETURN: the code          user function: called with our handle, then the code
 //! ```
 
 use mana_record_replay::address::UpperAddress;
 use mana_table::constants as mpi;
-use mana_table::{FnId, Kind, fns};
+use mana_table::{FnId, fns};
 
 use crate::args::Args;
 use crate::engine::{native, settings, state};
 use crate::error::MpiError;
+use crate::holder::Holder;
 use crate::{callback, native_call};
 
 /// What to do about an error.
@@ -31,30 +32,29 @@ pub enum Reaction {
 
 /// Raises `error` in the call `a` and returns the error code for the application.
 pub fn raise(a: &Args<'_>, error: &MpiError) -> i32 {
-    let comm = comm_parameter(a).unwrap_or(mpi::MPI_COMM_SELF);
-    raise_on(comm, a.row().id, error)
+    let holder = Holder::of_call(a).unwrap_or(Holder::COMM_SELF);
+    raise_on(holder, a.row().id, error)
 }
 
-/// Raises `error` of function `function` on communicator `comm`.
-pub fn raise_on(comm: u64, function: FnId, error: &MpiError) -> i32 {
-    let (reaction, comm) = {
+/// Raises `error` of function `function` on the object `holder`.
+pub fn raise_on(holder: Holder, function: FnId, error: &MpiError) -> i32 {
+    let (reaction, holder) = {
         let state = state();
-        match state.comms.reaction(comm, &state.objects) {
-            Some(reaction) => (reaction, comm),
-            // Not a communicator (that may be the error): MPI_COMM_SELF's handler judges.
-            None => (
+        match state.errhandler(holder) {
+            Ok(handler) => (state.objects.reaction(handler), holder),
+            // No such object (that may be the error): MPI_COMM_SELF's handler judges.
+            Err(_) => (
                 state
-                    .comms
-                    .reaction(mpi::MPI_COMM_SELF, &state.objects)
-                    .unwrap_or(Reaction::Fatal),
-                mpi::MPI_COMM_SELF,
+                    .errhandler(Holder::COMM_SELF)
+                    .map_or(Reaction::Fatal, |handler| state.objects.reaction(handler)),
+                Holder::COMM_SELF,
             ),
         }
     };
     match reaction {
         Reaction::Return => error.class,
         Reaction::Call(address) => {
-            let (mut handle, mut code) = (comm, error.class);
+            let (mut handle, mut code) = (holder.word(), error.class);
             // The lock of the state is free again here: the function may call MPI.
             callback::word(
                 UpperAddress(address),
@@ -62,25 +62,12 @@ pub fn raise_on(comm: u64, function: FnId, error: &MpiError) -> i32 {
             );
             error.class
         }
-        Reaction::Fatal | Reaction::Abort => die(function, error, reaction, comm),
-    }
-}
-
-/// The communicator that the call was about.
-fn comm_parameter(a: &Args<'_>) -> Option<u64> {
-    let at = a
-        .row()
-        .params
-        .iter()
-        .position(|param| param.kind == Kind::Comm)?;
-    match a.row().params[at].direction {
-        mana_table::Direction::In => Some(a.raw(at)),
-        mana_table::Direction::Out | mana_table::Direction::InOut => None,
+        Reaction::Fatal | Reaction::Abort => die(function, error, reaction, holder),
     }
 }
 
 /// Ends the job.
-fn die(function: FnId, error: &MpiError, reaction: Reaction, comm: u64) -> ! {
+fn die(function: FnId, error: &MpiError, reaction: Reaction, holder: Holder) -> ! {
     let rank =
         crate::publish::world().map_or_else(|| "?".to_string(), |world| world.rank().to_string());
     let what = if reaction == Reaction::Fatal {
@@ -97,14 +84,11 @@ fn die(function: FnId, error: &MpiError, reaction: Reaction, comm: u64) -> ! {
         settings().directory.display(),
     );
     // MPI_ERRORS_ARE_FATAL ends all processes connected to this one (MPI-5.0 section 9.3): without spawning, the world.
-    abort(
-        if reaction == Reaction::Fatal {
-            mpi::MPI_COMM_WORLD
-        } else {
-            comm
-        },
-        error.class,
-    )
+    let comm = match (reaction, holder) {
+        (Reaction::Abort, Holder::Comm(comm)) => comm,
+        _ => mpi::MPI_COMM_WORLD,
+    };
+    abort(comm, error.class)
 }
 
 /// `MPI_Abort`: ends the processes of `comm` as far as the library below can.

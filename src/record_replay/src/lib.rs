@@ -16,6 +16,7 @@
 //! | [`group`], [`gid`], [`comm`], [`topology`] | processes, communicators and their global ids, grids and graphs |
 //! | [`datatype`] | constructors, sizes and bounds, envelopes, pack and unpack |
 //! | [`op`], [`request`], [`status`], [`message`], [`buffer`] | communication that has begun |
+//! | [`win`], [`file`], [`session`] | windows, files, sessions |
 //! | [`info`], [`attr`], [`errhandler`] | what the application hangs on objects |
 //! | [`error`], [`error_class`], [`error_registry`] | errors of this crate, of MPI, and of the application |
 //! | [`persist`] | all of it as one versioned value |
@@ -32,6 +33,7 @@ pub mod errhandler;
 pub mod error;
 pub mod error_class;
 pub mod error_registry;
+pub mod file;
 pub mod gid;
 pub mod group;
 pub mod handle;
@@ -40,7 +42,9 @@ pub mod message;
 pub mod op;
 pub mod persist;
 pub mod request;
+pub mod session;
 pub mod shared;
 pub mod status;
 pub mod table;
 pub mod topology;
+pub mod win;

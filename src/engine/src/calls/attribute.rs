@@ -118,6 +118,32 @@ pub fn type_delete_attr(a: &mut Args<'_>) -> Call {
     attributes::delete(Owner::datatype(a.raw(0))?, keyval(a.int(1))?)
 }
 
+/// `MPI_Win_create_keyval(copy_fn, delete_fn, keyval, extra_state)`.
+pub fn win_create_keyval(a: &mut Args<'_>) -> Call {
+    create_keyval(a, KeyvalKind::Win)
+}
+
+/// `MPI_Win_free_keyval(keyval)`.
+pub fn win_free_keyval(a: &mut Args<'_>) -> Call {
+    free_keyval(a, KeyvalKind::Win)
+}
+
+/// `MPI_Win_set_attr(win, keyval, attribute_val)`.
+pub fn win_set_attr(a: &mut Args<'_>) -> Call {
+    attributes::set(Owner::win(a.raw(0))?, keyval(a.int(1))?, a.raw(2))
+}
+
+/// `MPI_Win_get_attr(win, keyval, attribute_val, flag)`.
+pub fn win_get_attr(a: &mut Args<'_>) -> Call {
+    let owner = Owner::win(a.raw(0))?;
+    get_attr(a, owner)
+}
+
+/// `MPI_Win_delete_attr(win, keyval)`.
+pub fn win_delete_attr(a: &mut Args<'_>) -> Call {
+    attributes::delete(Owner::win(a.raw(0))?, keyval(a.int(1))?)
+}
+
 /// `MPI_Keyval_create(copy_fn, delete_fn, keyval, extra_state)`, of MPI-1.
 pub fn keyval_create(a: &mut Args<'_>) -> Call {
     comm_create_keyval(a)

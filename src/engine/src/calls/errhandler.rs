@@ -15,6 +15,7 @@ use mana_table::constants as mpi;
 use crate::args::Args;
 use crate::engine::{State, state};
 use crate::error::{Call, MpiError};
+use crate::holder::Holder;
 use crate::predefined_attributes::last_used_code_changed;
 use crate::raise;
 
@@ -37,13 +38,13 @@ fn is_predefined(handle: ErrhandlerHandle) -> bool {
     matches!(handle, ERRORS_ARE_FATAL | ERRORS_ABORT | ERRORS_RETURN)
 }
 
-/// `MPI_Comm_create_errhandler(function, errhandler)`.
-pub fn comm_create_errhandler(a: &mut Args<'_>) -> Call {
+/// `MPI_*_create_errhandler(function, errhandler)`.
+fn create(a: &mut Args<'_>, kind: ErrhandlerKind) -> Call {
     if a.is_null(0) {
         return Err(MpiError::argument("the error handler function is null"));
     }
     let handler = Errhandler {
-        kind: ErrhandlerKind::Comm,
+        kind,
         function: UpperAddress(a.raw(0)),
         language: CallbackLanguage::C,
     };
@@ -52,22 +53,23 @@ pub fn comm_create_errhandler(a: &mut Args<'_>) -> Call {
     Ok(())
 }
 
-/// `MPI_Comm_set_errhandler(comm, errhandler)`.
-pub fn comm_set_errhandler(a: &mut Args<'_>) -> Call {
+/// `MPI_*_set_errhandler(object, errhandler)`.
+fn set(a: &mut Args<'_>, kind: ErrhandlerKind) -> Call {
+    let holder = Holder::new(kind, a.raw(0));
     let mut state = state();
-    state.comms.get(a.raw(0))?;
-    let handler = usable(&state, a.raw(1), ErrhandlerKind::Comm)?;
+    state.errhandler(holder)?;
+    let handler = usable(&state, a.raw(1), kind)?;
     state.objects.hold_errhandler(handler)?;
-    let before = std::mem::replace(&mut state.comms.get_mut(a.raw(0))?.errhandler, handler);
+    let before = state.replace_errhandler(holder, handler)?;
     state.objects.errhandlers.release(before);
     Ok(())
 }
 
-/// `MPI_Comm_get_errhandler(comm, errhandler)`.
-pub fn comm_get_errhandler(a: &mut Args<'_>) -> Call {
+/// `MPI_*_get_errhandler(object, errhandler)`.
+fn get(a: &mut Args<'_>, kind: ErrhandlerKind) -> Call {
     let handler = {
         let mut state = state();
-        let handler = state.comms.get(a.raw(0))?.errhandler;
+        let handler = state.errhandler(Holder::new(kind, a.raw(0)))?;
         if !is_predefined(handler) {
             state.objects.errhandlers.add_user_reference(handler)?;
         }
@@ -77,17 +79,46 @@ pub fn comm_get_errhandler(a: &mut Args<'_>) -> Call {
     Ok(())
 }
 
-/// `MPI_Comm_call_errhandler(comm, errorcode)`: succeeds if the handler comes back at all.
-pub fn comm_call_errhandler(a: &mut Args<'_>) -> Call {
-    let (comm, code) = (a.raw(0), a.int(1));
+/// `MPI_*_call_errhandler(object, errorcode)`: succeeds if the handler comes back at all.
+fn call(a: &mut Args<'_>, kind: ErrhandlerKind) -> Call {
+    let (holder, code) = (Holder::new(kind, a.raw(0)), a.int(1));
     let text = {
         let state = state();
-        state.comms.get(comm)?;
+        state.errhandler(holder)?;
         state.objects.errors.string_of(code)?
     };
     let error = MpiError::new(code, text.to_string_lossy());
-    raise::raise_on(comm, a.row().id, &error);
+    raise::raise_on(holder, a.row().id, &error);
     Ok(())
+}
+
+/// The four functions of each kind of object, by their names.
+macro_rules! errhandler_functions {
+    ($($kind:ident: $create:ident $set:ident $get:ident $call:ident;)*) => {$(
+        #[doc = concat!("`MPI_", stringify!($kind), "_create_errhandler(function, errhandler)`.")]
+        pub fn $create(a: &mut Args<'_>) -> Call {
+            create(a, ErrhandlerKind::$kind)
+        }
+        #[doc = concat!("`MPI_", stringify!($kind), "_set_errhandler(object, errhandler)`.")]
+        pub fn $set(a: &mut Args<'_>) -> Call {
+            set(a, ErrhandlerKind::$kind)
+        }
+        #[doc = concat!("`MPI_", stringify!($kind), "_get_errhandler(object, errhandler)`.")]
+        pub fn $get(a: &mut Args<'_>) -> Call {
+            get(a, ErrhandlerKind::$kind)
+        }
+        #[doc = concat!("`MPI_", stringify!($kind), "_call_errhandler(object, errorcode)`.")]
+        pub fn $call(a: &mut Args<'_>) -> Call {
+            call(a, ErrhandlerKind::$kind)
+        }
+    )*};
+}
+
+errhandler_functions! {
+    Comm: comm_create_errhandler comm_set_errhandler comm_get_errhandler comm_call_errhandler;
+    Win: win_create_errhandler win_set_errhandler win_get_errhandler win_call_errhandler;
+    File: file_create_errhandler file_set_errhandler file_get_errhandler file_call_errhandler;
+    Session: session_create_errhandler session_set_errhandler session_get_errhandler session_call_errhandler;
 }
 
 /// `MPI_Errhandler_free(errhandler)`. A predefined one, which `MPI_Comm_get_errhandler` may have given, stays.
