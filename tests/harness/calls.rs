@@ -1,25 +1,73 @@
-//! Programs that check MPI functions by themselves: tests/programs/calls, a C file per chapter, each of which says `ok`.
+//! Programs that check MPI functions by themselves: tests/programs/calls, a C file per subject, each of which says `ok`.
+//!
+//! ```text
+//!   checks_itself   mpiexec(mpi) ./program                                       -> ok
+//!   kept            mpiexec(from) ./program, which calls mana_checkpoint()       -> ok
+//!                   mpiexec(to) mana restart: the same program from there on     -> ok
+//! ```
 
+use std::path::PathBuf;
+
+use crate::checkpoints::Checkpoints;
 use crate::error::{Context, Result, SuiteError};
+use crate::job::Finished;
+use crate::lock::one_job_at_a_time;
 use crate::programs::{Toolchain, build_c};
-use crate::{JobSpec, Mpi, install, places};
+use crate::{Install, JobSpec, Mpi, install, places};
+
+/// Builds tests/programs/calls/`name`.c with `mana-mpicc`.
+fn build(name: &str, install: &Install) -> Result<PathBuf> {
+    let source = places::workspace()
+        .join("tests/programs/calls")
+        .join(name)
+        .with_extension("c");
+    build_c(&source, Toolchain::Mana(install))
+}
 
 /// Runs tests/programs/calls/`name`.c with mana over `mpi` on `ranks` ranks.
 ///
 /// # Errors
 /// It does not build, does not end well, or does not say `ok`.
 pub fn checks_itself(name: &str, mpi: &'static Mpi, ranks: u32) -> Result<()> {
+    let _turn = one_job_at_a_time()?;
     let install = install()?;
     mpi.provision()?;
-    let source = places::workspace()
-        .join("tests/programs/calls")
-        .join(name)
-        .with_extension("c");
-    let program = build_c(&source, Toolchain::Mana(&install))?;
+    let program = build(name, &install)?;
     let directory = places::target().join("calls");
     std::fs::create_dir_all(&directory).context("create", &directory)?;
-    let job = JobSpec::new(mpi, ranks, program).env("MANA_CKPT_DIR", &directory);
-    let finished = job.run()?.successful()?;
+    let job = JobSpec::new(mpi, ranks, program)
+        .env("MANA_MPI", mpi.library())
+        .env("MANA_CKPT_DIR", &directory);
+    says_ok(job.run()?)
+}
+
+/// Runs tests/programs/calls/`name`.c, which takes a checkpoint in the middle of what it does, over `from`, and restarts it
+/// from there over `to`: both lives must find everything as they left it.
+///
+/// # Errors
+/// It does not build, does not end well, does not say `ok`, or left no checkpoint.
+pub fn kept(name: &str, from: &'static Mpi, to: &'static Mpi, ranks: u32) -> Result<()> {
+    let _turn = one_job_at_a_time()?;
+    let install = install()?;
+    from.provision()?;
+    to.provision()?;
+    let program = build(name, &install)?;
+    let checkpoints = Checkpoints::new()?;
+    let job = |mpi: &'static Mpi, program: PathBuf| {
+        JobSpec::new(mpi, ranks, program)
+            .env("MANA_MPI", mpi.library())
+            .env("MANA_CKPT_DIR", checkpoints.path())
+    };
+    says_ok(job(from, program).run()?)?;
+    let restart = job(to, install.mana())
+        .args(["restart"])
+        .args([checkpoints.path()]);
+    says_ok(restart.run()?)
+}
+
+/// The job ended well and one of its lines is `ok`.
+fn says_ok(finished: Finished) -> Result<()> {
+    let finished = finished.successful()?;
     if finished.stdout.lines().any(|line| line == "ok") {
         return Ok(());
     }
@@ -31,7 +79,39 @@ pub fn checks_itself(name: &str, mpi: &'static Mpi, ranks: u32) -> Result<()> {
     })
 }
 
-/// A test per program, on the MPI named by the module's `MPI`.
+/// The tests of all programs of tests/programs/calls that take no checkpoint, on one MPI: the one place that lists them,
+/// with their number of ranks.
+#[macro_export]
+macro_rules! all_calls {
+    ($mpi:ident) => {
+        $crate::calls! { $mpi:
+            attr_calls 2,
+            comm_calls 4,
+            critical_calls 2,
+            err_calls 2,
+            group_calls 4,
+            info_calls 2,
+            op_calls 2,
+            pack_calls 2,
+            topo_calls 4,
+            type_calls 2,
+        }
+    };
+}
+
+/// The tests of all programs of tests/programs/calls that take a checkpoint in the middle: begun over one MPI, restarted over
+/// another.
+#[macro_export]
+macro_rules! all_kept {
+    ($from:ident => $to:ident) => {
+        $crate::kept! { $from => $to:
+            kept_calls 2,
+            mana_calls 2,
+        }
+    };
+}
+
+/// A test per program, on the MPI named.
 #[macro_export]
 macro_rules! calls {
     ($mpi:ident: $($name:ident $ranks:literal,)*) => {
@@ -41,6 +121,24 @@ macro_rules! calls {
                 $crate::crossing::passes($crate::calls::checks_itself(
                     stringify!($name),
                     &$crate::mpi::$mpi,
+                    $ranks,
+                ));
+            }
+        )*
+    };
+}
+
+/// A test per program, from the first MPI to the second.
+#[macro_export]
+macro_rules! kept {
+    ($from:ident => $to:ident: $($name:ident $ranks:literal,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::crossing::passes($crate::calls::kept(
+                    stringify!($name),
+                    &$crate::mpi::$from,
+                    &$crate::mpi::$to,
                     $ranks,
                 ));
             }

@@ -1,7 +1,7 @@
 /* mana.h, and what the objects of MPI are like on both sides of a checkpoint, on 2 ranks. Only under mana.
  *
  *   first run:  set up -> mana_checkpoint() = 0 -> verify -> "ok"
- *   restart:              mana_checkpoint() = 1 -> verify -> "ok after a restart"
+ *   restart:              mana_checkpoint() = 1 -> verify -> "ok"
  */
 #include "check.h"
 #include <mana.h>
@@ -104,7 +104,7 @@ int main(int argc, char **argv) {
 
     int all = 0;
     MPI_Allreduce(&check_failures, &all, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-    if (check_rank == 0 && all == 0) printf(outcome ? "ok after a restart\n" : "ok\n");
+    if (check_rank == 0 && all == 0) printf("ok\n");
     MPI_Finalize();
     return all != 0;
 }
