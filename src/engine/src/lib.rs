@@ -55,6 +55,7 @@ pub mod settings;
 mod status;
 mod uses;
 mod wait;
+mod watch;
 
 pub use engine::set_settings;
 pub use error::EngineError;
