@@ -3,17 +3,20 @@
 
 use mana_table::constants as mpi;
 
-use super::wait::{find_all_complete, find_complete, in_status, length, requests};
+use super::wait::{all_complete, find_all_complete, find_complete, in_status, length, requests};
 use crate::args::Args;
 use crate::engine::state;
 use crate::error::Call;
 use crate::p2p;
 use crate::request::{Progress, RequestId};
 use crate::status::Completion;
-use crate::wait;
+use crate::{grequest, wait};
 
 /// The completion of a request that was found complete; the empty one for a null or inactive one.
 fn completion(id: Option<RequestId>) -> Completion {
+    if let Some(reported) = id.and_then(grequest::query) {
+        return reported;
+    }
     let state = state();
     match id
         .and_then(|id| state.requests.get(id))
@@ -40,13 +43,11 @@ pub fn request_get_status(a: &mut Args<'_>) -> Call {
 pub fn request_get_status_all(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
     let ids = requests(a, 1, len)?;
-    for id in ids.iter().flatten() {
-        if !p2p::poll(*id)? {
-            a.set_flag(2, false);
-            return Ok(());
-        }
+    let done = all_complete(&ids)?;
+    a.set_flag(2, done);
+    if !done {
+        return Ok(());
     }
-    a.set_flag(2, true);
     let mut failed = 0;
     for (index, id) in ids.iter().enumerate() {
         let completion = completion(*id);

@@ -77,17 +77,25 @@ pub fn waitall(a: &mut Args<'_>) -> Call {
     complete_all(a, 1, 2, &ids)
 }
 
+/// Whether all requests are complete, null or inactive.
+pub(super) fn all_complete(ids: &[Option<RequestId>]) -> Result<bool, MpiError> {
+    for id in ids.iter().flatten() {
+        if !p2p::poll(*id)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// `MPI_Testall(count, requests, flag, statuses)`.
 pub fn testall(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
     let ids = requests(a, 1, len)?;
-    for id in ids.iter().flatten() {
-        if !p2p::poll(*id)? {
-            a.set_flag(2, false);
-            return Ok(());
-        }
+    let done = all_complete(&ids)?;
+    a.set_flag(2, done);
+    if !done {
+        return Ok(());
     }
-    a.set_flag(2, true);
     complete_all(a, 1, 3, &ids)
 }
 
