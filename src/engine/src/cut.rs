@@ -478,7 +478,7 @@ fn test_active() -> Result<u64, MpiError> {
 }
 
 /// Receives messages that are out of matching into memory that the image holds.
-fn store_matched(native: &Native) -> Result<(), MpiError> {
+fn store_matched(native: &'static Native) -> Result<(), MpiError> {
     let held: Vec<_> = state()
         .messages
         .iter()

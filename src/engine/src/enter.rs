@@ -19,7 +19,7 @@ use mana_table::{FUNCTIONS, Function, Policy, SLOT_COUNT, fns};
 use crate::args::Args;
 use crate::error::{Call, MpiError};
 use crate::generated::dispatch::SERVERS;
-use crate::{cut, forward, leave, raise, restarts};
+use crate::{cut, forward, leave, persistent, raise, restarts};
 
 /// A function of the engine that serves calls.
 pub type Server = fn(&mut Args<'_>) -> Call;
@@ -101,6 +101,7 @@ fn serve(frame: &mut CrossFrame, row: &'static Function, server: Option<Server>)
         Policy::Unsupported(reason) => Err(MpiError::unsupported(row.name, reason)),
         Policy::Collective => forward::collective(&mut args),
         Policy::Icollective => forward::icollective(&mut args),
+        Policy::Pcollective => persistent::pcollective(&mut args),
         Policy::Local | Policy::Engine | Policy::Stub => match server {
             Some(server) => server(&mut args),
             None => Err(MpiError::unsupported(

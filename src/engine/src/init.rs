@@ -19,7 +19,7 @@ use mana_table::fns;
 use crate::engine::{self, settings, state};
 use crate::error::{EngineError, MpiError};
 use crate::publish::{self, CommSlot};
-use crate::{comms, cut, forwarded_signal, native_call, wait};
+use crate::{comms, cut, forwarded_signal, native_call, side_channel, wait};
 
 /// Where a job's control file lies in its directory of checkpoints.
 pub const CONTROL_FILE_NAME: &str = "job.mana";
@@ -152,6 +152,7 @@ pub fn join_world(world: World) -> Result<(), EngineError> {
         locked.comms.connect(handle, below).map_err(&mpi_failed)?;
     }
     drop(locked);
+    side_channel::open(native, world).map_err(&mpi_failed)?;
     wait::set_local_ranks(local_ranks(native, world));
     Ok(())
 }

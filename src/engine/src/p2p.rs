@@ -21,10 +21,11 @@ use mana_table::{FnId, fns};
 
 use crate::engine::{State, native, state};
 use crate::error::MpiError;
+use crate::large_type::Counted;
 use crate::publish::{self, CommSlot, TypeSlot};
 use crate::request::{Kind, Progress, ReceiveArgs, Request, RequestId, SendArgs};
 use crate::status::Completion;
-use crate::{deliver, native_call};
+use crate::{deliver, native_call, special};
 
 /// Messages whose send this rank initiated / whose receive it completed, since the last cut.
 #[derive(Debug, Default)]
@@ -65,7 +66,9 @@ pub fn datatype(handle: u64) -> Result<&'static TypeSlot, MpiError> {
 
 /// Checks the arguments every send has in common. `None`: the destination is `MPI_PROC_NULL`.
 #[inline]
-fn check_send(args: &SendArgs) -> Result<Option<(&'static CommSlot, &'static TypeSlot)>, MpiError> {
+pub fn check_send(
+    args: &SendArgs,
+) -> Result<Option<(&'static CommSlot, &'static TypeSlot)>, MpiError> {
     let comm = comm(args.comm)?;
     let datatype = datatype(args.datatype)?;
     check_count(args.count)?;
@@ -93,7 +96,7 @@ fn check_send(args: &SendArgs) -> Result<Option<(&'static CommSlot, &'static Typ
 
 /// A count must not be negative.
 #[inline]
-fn check_count(count: i64) -> Result<(), MpiError> {
+pub fn check_count(count: i64) -> Result<(), MpiError> {
     if count < 0 {
         return Err(MpiError::new(
             mpi::MPI_ERR_COUNT,
@@ -105,7 +108,7 @@ fn check_count(count: i64) -> Result<(), MpiError> {
 
 /// Checks the arguments every receive and probe has in common.
 #[inline]
-fn check_source(comm: &CommSlot, source: i32, tag: i32) -> Result<(), MpiError> {
+pub fn check_source(comm: &CommSlot, source: i32, tag: i32) -> Result<(), MpiError> {
     if source != mpi::MPI_ANY_SOURCE
         && source != mpi::MPI_PROC_NULL
         && !(0..comm.peers()).contains(&source)
@@ -127,17 +130,6 @@ fn check_source(comm: &CommSlot, source: i32, tag: i32) -> Result<(), MpiError> 
     Ok(())
 }
 
-/// Whether a count goes into the `int` that the function takes.
-#[inline]
-pub fn int_count(count: i64) -> Result<u64, MpiError> {
-    i32::try_from(count).map(|count| count as u64).map_err(|_| {
-        MpiError::new(
-            mpi::MPI_ERR_COUNT,
-            format!("count {count} is more than an int holds, and messages of that many elements are not done yet"),
-        )
-    })
-}
-
 /// A blocking send by native function `function`. It may block inside the native library: the receiver, parked or
 /// not, takes the message.
 #[inline]
@@ -146,7 +138,8 @@ pub fn send_blocking(function: FnId, args: &SendArgs) -> Result<(), MpiError> {
     let Some((comm, datatype)) = check_send(args)? else {
         return Ok(());
     };
-    let arguments = send_arguments(native, args, comm, datatype)?;
+    let counted = Counted::new(native, args.count, datatype.native())?;
+    let arguments = send_arguments(native, args, comm, &counted);
     COUNTERS.sent.fetch_add(1, Ordering::Relaxed);
     native_call::call(native, function, &arguments).inspect_err(|_| {
         COUNTERS.sent.fetch_sub(1, Ordering::Relaxed);
@@ -159,16 +152,16 @@ fn send_arguments(
     native: &Native,
     args: &SendArgs,
     comm: &CommSlot,
-    datatype: &TypeSlot,
-) -> Result<[u64; 6], MpiError> {
-    Ok([
+    counted: &Counted,
+) -> [u64; 6] {
+    [
         args.buffer,
-        int_count(args.count)?,
-        datatype.native(),
+        counted.count,
+        counted.datatype,
         int(native.rank_to_native(args.destination)),
         int(native.tag_to_native(args.tag)),
         comm.native(),
-    ])
+    ]
 }
 
 /// Starts a send and returns its state: active, or done where there is nothing to do.
@@ -178,7 +171,8 @@ pub fn start_send(args: SendArgs) -> Result<Request, MpiError> {
     let Some((comm, datatype)) = check_send(&args)? else {
         return Ok(Request::done(Kind::Send(args), Completion::EMPTY));
     };
-    let head = send_arguments(native, &args, comm, datatype)?;
+    let counted = Counted::new(native, args.count, datatype.native())?;
+    let head = send_arguments(native, &args, comm, &counted);
     let mut request = 0_u64;
     let arguments = [
         head[0],
@@ -240,19 +234,20 @@ fn may_be_drained_meanwhile() -> bool {
 /// Posts a receive natively.
 #[inline]
 pub fn post_native(
-    native: &Native,
+    native: &'static Native,
     args: &ReceiveArgs,
     comm: &CommSlot,
     datatype: &TypeSlot,
 ) -> Result<Request, MpiError> {
     let mut request = 0_u64;
+    let counted = Counted::new(native, args.count, datatype.native())?;
     native_call::call(
         native,
         fns::MPI_IRECV,
         &[
             args.buffer,
-            int_count(args.count)?,
-            datatype.native(),
+            counted.count,
+            counted.datatype,
             int(native.rank_to_native(args.source)),
             int(native.tag_to_native(args.tag)),
             comm.native(),
@@ -309,7 +304,7 @@ pub fn count_completion(kind: &Kind, completion: &Completion) {
 /// Tests request `id` and records its completion. `true` when it is complete (or inactive, or null).
 pub fn poll(id: RequestId) -> Result<bool, MpiError> {
     let Some(mut native_request) = state().native_request(id)? else {
-        return Ok(true);
+        return special::poll(id);
     };
     // Not under the lock: a native test may run user operations, which may ask us about datatypes.
     let Some(completion) = test_native(native()?, &mut native_request)? else {
@@ -472,23 +467,25 @@ pub fn improbe_native(
 
 /// Receives a natively matched message into a byte vector, as `MPI_PACKED` (which matches every type).
 pub fn receive_packed(
-    native: &Native,
+    native: &'static Native,
     mut message: u64,
     completion: &Completion,
 ) -> Result<Vec<u8>, MpiError> {
     let len = usize::try_from(completion.count_bytes).unwrap_or(0);
     let mut bytes = vec![0_u8; len];
     let mut status = StatusBuf::new();
+    let packed = native
+        .predefined()
+        .datatype(mpi::MPI_PACKED)
+        .map_or(0, |packed| packed.raw());
+    let counted = Counted::new(native, completion.count_bytes, packed)?;
     native_call::call(
         native,
         fns::MPI_MRECV,
         &[
             bytes.as_mut_ptr() as u64,
-            int_count(completion.count_bytes)?,
-            native
-                .predefined()
-                .datatype(mpi::MPI_PACKED)
-                .map_or(0, |packed| packed.raw()),
+            counted.count,
+            counted.datatype,
             native_call::out(&mut message),
             status.address(),
         ],
@@ -498,7 +495,7 @@ pub fn receive_packed(
 }
 
 /// Takes every message that no posted receive wants off communicator `comm` into the drained queue; returns how many.
-pub fn drain_comm(native: &Native, comm: &CommSlot) -> Result<usize, MpiError> {
+pub fn drain_comm(native: &'static Native, comm: &CommSlot) -> Result<usize, MpiError> {
     let mut drained = 0;
     // Probe, receive and enqueue are one step under the lock; see `start_receive`.
     let mut state = state();

@@ -21,7 +21,7 @@ use crate::error::{Call, MpiError};
 use crate::progress::{self, CallProgress, Resumed};
 use crate::request::{Progress, Request, RequestId};
 use crate::status::Completion;
-use crate::{cut, p2p};
+use crate::{cut, grequest, p2p};
 
 /// Tests before a waiting thread begins to yield: many when every rank has a core, hardly any when they share.
 static SPINS: AtomicU32 = AtomicU32::new(64);
@@ -154,7 +154,10 @@ pub fn finish_resumed(a: &mut Args<'_>, resumed: Resumed) -> Result<Completion, 
     let (first, second) = match resumed.0 {
         CallProgress::One(first) => (first, None),
         CallProgress::Two(first, second) => (first, Some(second)),
-        CallProgress::Checkpoint | CallProgress::Greeted | CallProgress::Met(_) => {
+        CallProgress::Checkpoint
+        | CallProgress::Greeted
+        | CallProgress::Met(_)
+        | CallProgress::Started(_) => {
             return Err(MpiError::new(
                 mpi::MPI_ERR_INTERN,
                 "a wait found another call's record",
@@ -180,10 +183,21 @@ fn adopt(request: Request) -> Result<RequestId, MpiError> {
 
 /// Takes the completion of a complete request: a persistent one becomes inactive, any other is gone.
 pub fn take(id: RequestId) -> Completion {
-    take_from(&mut state(), id).0
+    take_whole(id).0
 }
 
-/// As [`take`]; also says whether the request is gone.
+/// As [`take`]; also says whether the request is gone. Functions of the application may be called: no lock is held.
+pub fn take_whole(id: RequestId) -> (Completion, bool) {
+    let mut state = state();
+    if let Some((functions, true)) = state.generalized(id) {
+        drop(state);
+        return (grequest::finish(id, &functions), true);
+    }
+    take_from(&mut state, id)
+}
+
+/// Takes the completion of a complete request that no function of the application belongs to; also says whether the
+/// request is gone.
 pub fn take_from(state: &mut State, id: RequestId) -> (Completion, bool) {
     let Some(request) = state.requests.get_mut(id) else {
         return (Completion::EMPTY, true);

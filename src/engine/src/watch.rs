@@ -14,7 +14,7 @@ use mana_record_replay::handle::Handle;
 use mana_table::constants as mpi;
 
 use crate::args::Args;
-use crate::engine::{State, native, state};
+use crate::engine::{State, StateGuard, native, state};
 use crate::error::MpiError;
 use crate::request::{Kind, Progress, Request, RequestId};
 use crate::status::Completion;
@@ -110,10 +110,16 @@ impl Watched {
 
     /// Takes the completion of a complete request, and says whether the request is gone: a persistent one becomes
     /// inactive instead.
-    pub fn take(&self, state: &mut State) -> (Completion, bool) {
-        if let Seen::Found(completion) = self.seen {
-            p2p::record_completion(state, self.id, completion);
-        }
+    ///
+    /// `locked` is the state's lock if the caller holds it already. It is given up where functions of the application may
+    /// be called.
+    pub fn take(&self, locked: &mut Option<StateGuard>) -> (Completion, bool) {
+        let Seen::Found(completion) = self.seen else {
+            *locked = None;
+            return wait::take_whole(self.id);
+        };
+        let state = locked.get_or_insert_with(state);
+        p2p::record_completion(state, self.id, completion);
         wait::take_from(state, self.id)
     }
 }

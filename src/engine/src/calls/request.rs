@@ -9,8 +9,8 @@ use crate::engine::state;
 use crate::error::Call;
 use crate::request::Progress;
 use crate::status::Completion;
-use crate::wait;
 use crate::watch::{self, Watched};
+use crate::{grequest, wait};
 
 /// Keeps in the table what was found of requests that stay where they are.
 fn settle(all: &mut [Option<Watched>]) {
@@ -19,6 +19,9 @@ fn settle(all: &mut [Option<Watched>]) {
 
 /// The completion of a request that was found complete, and settled; the empty one for a null or inactive one.
 fn completion(watched: Option<&Watched>) -> Completion {
+    if let Some(reported) = watched.and_then(|watched| grequest::query(watched.id())) {
+        return reported;
+    }
     let state = state();
     match watched
         .and_then(|watched| state.requests.get(watched.id()))

@@ -5,7 +5,7 @@
 use mana_table::constants as mpi;
 
 use crate::args::Args;
-use crate::engine::{StateGuard, state};
+use crate::engine::StateGuard;
 use crate::error::{Call, MpiError};
 use crate::status::Completion;
 use crate::wait::{self, Patience};
@@ -23,14 +23,16 @@ pub(super) fn length(a: &Args<'_>, i: usize) -> Result<usize, MpiError> {
 
 /// Takes the completion of the request in element `index` of handle array `i`, and nulls the handle if the request is
 /// gone.
+///
+/// `locked` holds the state's lock over the elements of an array, as far as that is allowed.
 fn take_at(
     a: &mut Args<'_>,
-    state: &mut StateGuard,
+    locked: &mut Option<StateGuard>,
     i: usize,
     index: usize,
     watched: &Watched,
 ) -> Completion {
-    let (completion, gone) = watched.take(state);
+    let (completion, gone) = watched.take(locked);
     if gone {
         a.set_handle_at(i, index, mpi::MPI_REQUEST_NULL);
     }
@@ -39,7 +41,7 @@ fn take_at(
 
 /// Hands over the one request of a call: its handle in parameter `i`, its status in `status`.
 fn hand_over_one(a: &mut Args<'_>, i: usize, status: usize, watched: &Watched) -> Call {
-    let completion = take_at(a, &mut state(), i, 0, watched);
+    let completion = take_at(a, &mut None, i, 0, watched);
     wait::hand_over(a, status, &completion)
 }
 
@@ -118,10 +120,10 @@ fn complete_all(
     all: &[Option<Watched>],
 ) -> Call {
     let mut failed = 0;
-    let mut state = state();
+    let mut locked = None;
     for (index, watched) in all.iter().enumerate() {
         let completion = watched.as_ref().map_or(Completion::EMPTY, |watched| {
-            take_at(a, &mut state, handles, index, watched)
+            take_at(a, &mut locked, handles, index, watched)
         });
         failed += usize::from(completion.error != mpi::MPI_SUCCESS);
         wait::write_status(a, statuses, index, &completion);
@@ -202,7 +204,7 @@ fn hand_over_any(
     status_param: usize,
 ) -> Call {
     let completion = all[index].as_ref().map_or(Completion::EMPTY, |watched| {
-        take_at(a, &mut state(), 1, index, watched)
+        take_at(a, &mut None, 1, index, watched)
     });
     a.set_int(index_param, index as i64);
     wait::hand_over(a, status_param, &completion)
@@ -259,7 +261,7 @@ fn hand_over_some(a: &mut Args<'_>, all: &[Option<Watched>], found: Option<Vec<u
     let mut failed = 0;
     for (at, index) in complete.into_iter().enumerate() {
         let completion = all[index].as_ref().map_or(Completion::EMPTY, |watched| {
-            take_at(a, &mut state(), 1, index, watched)
+            take_at(a, &mut None, 1, index, watched)
         });
         failed += usize::from(completion.error != mpi::MPI_SUCCESS);
         a.set_int_at(3, at, index as i64);
