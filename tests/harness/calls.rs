@@ -93,8 +93,12 @@ macro_rules! all_calls {
             info_calls 2,
             op_calls 2,
             pack_calls 2,
+            pscw_calls 4,
+            rma_calls 4,
+            shared_win_calls 4,
             topo_calls 4,
             type_calls 2,
+            win_calls 4,
         }
     };
 }
@@ -106,6 +110,8 @@ macro_rules! all_kept {
     ($from:ident => $to:ident) => {
         $crate::kept! { $from => $to:
             kept_calls 2,
+            kept_rma 3,
+            kept_win 4,
             mana_calls 2,
         }
     };

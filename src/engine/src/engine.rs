@@ -35,6 +35,7 @@ use crate::request::{Kind, Progress, Request, RequestId};
 use crate::restarts::Restarts;
 use crate::settings::Settings;
 use crate::status::Completion;
+use crate::windows::WindowsBelow;
 
 static NATIVE: OnceLock<Native> = OnceLock::new();
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -86,6 +87,9 @@ pub struct State {
     /// Windows.
     #[serde(default)]
     pub windows: Windows,
+    /// What they have below.
+    #[serde(skip)]
+    pub windows_below: WindowsBelow,
     /// Open files.
     #[serde(default)]
     pub files: Files,
@@ -111,6 +115,7 @@ impl Default for State {
             memory: Allocations::default(),
             restarts: Restarts::default(),
             windows: Windows::default(),
+            windows_below: WindowsBelow::default(),
             files: Files::default(),
             sessions: Sessions::default(),
         }

@@ -82,6 +82,8 @@ pub enum Kind {
     Collective,
     /// `MPI_Comm_idup`: the communicator (upper handle) becomes usable on completion.
     CommDup(u64),
+    /// One-sided communication with a request (`MPI_Rput` …).
+    Rma,
 }
 
 /// Where a request stands.
