@@ -98,8 +98,12 @@ macro_rules! all_calls {
             pack_calls 2,
             partitioned_calls 2,
             persistent_calls 4,
+            pscw_calls 4,
+            rma_calls 4,
+            shared_win_calls 4,
             topo_calls 4,
             type_calls 2,
+            win_calls 4,
         }
     };
 }
@@ -111,6 +115,8 @@ macro_rules! all_kept {
     ($from:ident => $to:ident) => {
         $crate::kept! { $from => $to:
             kept_calls 2,
+            kept_rma 3,
+            kept_win 4,
             mana_calls 2,
         }
     };

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
-use crate::{cut, init};
+use crate::{cut, init, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -106,9 +106,19 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
     let regions = maps::upper_regions()?;
     let page_map = PageMap::open()?;
     let unreadable = unreadable_contents(&regions, &page_map)?;
+    let saved_by_others = shared_memory::saved_by_others();
     let sources = regions
         .iter()
-        .map(|region| source(region, &page_map, &unreadable))
+        .map(|region| {
+            let mut source = source(region, &page_map, &unreadable)?;
+            if saved_by_others
+                .iter()
+                .any(|shared| shared.contains(&region.start))
+            {
+                source.runs.clear();
+            }
+            Ok::<_, EngineError>(source)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     writer.write_regions(sources)?;
 

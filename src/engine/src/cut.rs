@@ -32,7 +32,7 @@ use crate::error::{Call, MpiError};
 use crate::p2p::{self, COUNTERS};
 use crate::publish::CommSlot;
 use crate::request::{Kind, Progress};
-use crate::{checkpoint, wait};
+use crate::{checkpoint, wait, windows};
 
 /// Whether a checkpoint is coming up.
 static PENDING: AtomicBool = AtomicBool::new(false);
@@ -449,6 +449,8 @@ fn drain_step() -> Result<bool, MpiError> {
     let mut changed = false;
     if parked {
         store_matched(native)?;
+        // Before this rank says that nothing is pending: others still serve what it has asked of their memory.
+        windows::flush_used(native)?;
         changed = set_pending(test_active()?);
     }
     Ok(changed || COUNTERS.received.load(Ordering::Relaxed) != received_before)

@@ -38,6 +38,7 @@ use crate::restarts::Restarts;
 use crate::settings::Settings;
 use crate::side_channel::Outgoing;
 use crate::status::Completion;
+use crate::windows::WindowsBelow;
 
 static NATIVE: OnceLock<Native> = OnceLock::new();
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -89,6 +90,9 @@ pub struct State {
     /// Windows.
     #[serde(default)]
     pub windows: Windows,
+    /// What they have below.
+    #[serde(skip)]
+    pub windows_below: WindowsBelow,
     /// Open files.
     #[serde(default)]
     pub files: Files,
@@ -123,6 +127,7 @@ impl Default for State {
             memory: Allocations::default(),
             restarts: Restarts::default(),
             windows: Windows::default(),
+            windows_below: WindowsBelow::default(),
             files: Files::default(),
             sessions: Sessions::default(),
             buffers: Buffers::default(),

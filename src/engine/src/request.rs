@@ -85,6 +85,8 @@ pub enum Kind {
     CommDup(u64),
     /// Nothing native stands for it: [`Request::special`] says what it is.
     Special,
+    /// One-sided communication with a request (`MPI_Rput` …).
+    Rma,
 }
 
 /// Where a request stands.
