@@ -85,6 +85,7 @@ fn says_ok(finished: Finished) -> Result<()> {
 macro_rules! all_calls {
     ($mpi:ident) => {
         $crate::calls! { $mpi:
+            abi_calls 2,
             attr_calls 2,
             comm_calls 4,
             critical_calls 2,
@@ -93,6 +94,7 @@ macro_rules! all_calls {
             info_calls 2,
             op_calls 2,
             pack_calls 2,
+            session_calls 4,
             topo_calls 4,
             type_calls 2,
         }
@@ -107,6 +109,7 @@ macro_rules! all_kept {
         $crate::kept! { $from => $to:
             kept_calls 2,
             mana_calls 2,
+            session_kept 4,
         }
     };
 }

@@ -23,7 +23,7 @@ use mana_record_replay::win::Windows;
 use mana_table::constants as mpi;
 use serde::{Deserialize, Serialize};
 
-use crate::calls::Allocations;
+use crate::calls::{Allocations, Bridges, Fortran};
 use crate::comms::Comms;
 use crate::error::MpiError;
 use crate::objects::Objects;
@@ -58,6 +58,9 @@ pub struct State {
     pub life: Life,
     /// The thread level given to the application, as the standard's constant.
     pub thread_level: i32,
+    /// The thread level of the native library, which a session may have started with a higher one.
+    #[serde(default)]
+    pub native_level: i32,
     /// FS base of the thread that initialised MPI.
     pub init_thread_fs: u64,
     /// Communicators.
@@ -92,6 +95,12 @@ pub struct State {
     /// Sessions.
     #[serde(default)]
     pub sessions: Sessions,
+    /// Intercommunicators of groups in the making.
+    #[serde(default)]
+    pub bridges: Bridges,
+    /// What the program said about Fortran's types.
+    #[serde(default)]
+    pub fortran: Fortran,
 }
 
 impl Default for State {
@@ -99,6 +108,7 @@ impl Default for State {
         Self {
             life: Life::Before,
             thread_level: mpi::MPI_THREAD_SINGLE,
+            native_level: mpi::MPI_THREAD_SINGLE,
             init_thread_fs: 0,
             comms: Comms::default(),
             objects: Objects::default(),
@@ -113,6 +123,8 @@ impl Default for State {
             windows: Windows::default(),
             files: Files::default(),
             sessions: Sessions::default(),
+            bridges: Bridges::default(),
+            fortran: Fortran::default(),
         }
     }
 }

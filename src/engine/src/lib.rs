@@ -32,9 +32,11 @@ mod forward;
 mod forwarded_signal;
 #[rustfmt::skip] // written by `cargo xtask generate`
 mod generated;
+mod hardware;
 mod holder;
 mod init;
 mod leave;
+mod life;
 mod local;
 mod native_call;
 mod native_type;

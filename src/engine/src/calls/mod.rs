@@ -1,6 +1,7 @@
 //! The functions of MPI, a file per chapter. A function here is named like MPI's in lower case without `MPI_`; the
 //! generated dispatch finds it by that name.
 
+mod abi;
 mod attribute;
 mod comm;
 mod comm_query;
@@ -11,8 +12,10 @@ mod dist_graph;
 mod env;
 mod envelope;
 mod errhandler;
+mod from_group;
 mod graph;
 mod group;
+mod hw_resource;
 mod info;
 mod intercomm;
 mod mana;
@@ -22,10 +25,12 @@ mod p2p;
 mod pack;
 mod query;
 mod request;
+mod session;
 mod status;
 mod topology;
 mod wait;
 
+pub use abi::*;
 pub use attribute::*;
 pub use comm::*;
 pub use comm_query::*;
@@ -36,8 +41,10 @@ pub use dist_graph::*;
 pub use env::*;
 pub use envelope::*;
 pub use errhandler::*;
+pub use from_group::*;
 pub use graph::*;
 pub use group::*;
+pub use hw_resource::*;
 pub use info::*;
 pub use intercomm::*;
 pub use mana::*;
@@ -47,6 +54,7 @@ pub use p2p::*;
 pub use pack::*;
 pub use query::*;
 pub use request::*;
+pub use session::*;
 pub use status::*;
 pub use topology::*;
 pub use wait::*;
