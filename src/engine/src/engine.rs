@@ -35,6 +35,7 @@ use crate::request::{Kind, Progress, Request, RequestId};
 use crate::restarts::Restarts;
 use crate::settings::Settings;
 use crate::status::Completion;
+use crate::tools::Tools;
 
 static NATIVE: OnceLock<Native> = OnceLock::new();
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -95,6 +96,9 @@ pub struct State {
     /// Sessions.
     #[serde(default)]
     pub sessions: Sessions,
+    /// The tool information interface.
+    #[serde(default)]
+    pub tools: Tools,
     /// Intercommunicators of groups in the making.
     #[serde(default)]
     pub bridges: Bridges,
@@ -123,6 +127,7 @@ impl Default for State {
             windows: Windows::default(),
             files: Files::default(),
             sessions: Sessions::default(),
+            tools: Tools::default(),
             bridges: Bridges::default(),
             fortran: Fortran::default(),
         }

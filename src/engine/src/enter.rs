@@ -19,6 +19,7 @@ use mana_table::{FUNCTIONS, Function, Policy, SLOT_COUNT, fns};
 use crate::args::Args;
 use crate::error::{Call, MpiError};
 use crate::generated::dispatch::SERVERS;
+use crate::tools::deliver;
 use crate::{cut, forward, leave, raise, restarts};
 
 /// A function of the engine that serves calls.
@@ -58,7 +59,9 @@ unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
         cut::safe_point(frame);
     }
     restarts::call_functions();
+    deliver::deliver();
     let result = serve(frame, row) as u64;
+    deliver::deliver();
     if cut::pending() {
         // From here on the call has happened: a restart returns its result.
         frame.complete(result);

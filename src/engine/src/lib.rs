@@ -55,6 +55,7 @@ mod restart;
 mod restarts;
 pub mod settings;
 mod status;
+mod tools;
 mod uses;
 mod wait;
 
