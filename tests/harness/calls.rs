@@ -85,6 +85,7 @@ fn says_ok(finished: Finished) -> Result<()> {
 macro_rules! all_calls {
     ($mpi:ident) => {
         $crate::calls! { $mpi:
+            abi_calls 2,
             attr_calls 2,
             bsend_calls 2,
             comm_calls 4,
@@ -101,6 +102,8 @@ macro_rules! all_calls {
             pscw_calls 4,
             rma_calls 4,
             shared_win_calls 4,
+            session_calls 4,
+            tool_calls 2,
             topo_calls 4,
             type_calls 2,
             win_calls 4,
@@ -118,6 +121,8 @@ macro_rules! all_kept {
             kept_rma 3,
             kept_win 4,
             mana_calls 2,
+            session_kept 4,
+            tool_kept 2,
         }
     };
 }

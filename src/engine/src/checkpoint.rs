@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
+use crate::tools::{cvars, history};
 use crate::{cut, init, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
@@ -98,7 +99,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         init::world().ok_or_else(|| EngineError::Setting("a checkpoint before MPI_Init".into()))?;
     let directory = partial_directory(number);
     let options = WriteOptions {
-        compression: settings().compression,
+        compression: cvars::compression(),
         ..WriteOptions::default()
     };
     let mut writer = RankWriter::create(&directory, world.rank, options)?;
@@ -122,6 +123,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         .collect::<Result<Vec<_>, _>>()?;
     writer.write_regions(sources)?;
 
+    history::fold(&mut state());
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,
@@ -271,7 +273,7 @@ pub fn commit(number: u64) -> Result<(), EngineError> {
         "mana: checkpoint {} is written",
         checkpoint.path().display()
     );
-    if let Err(error) = store.prune(settings().keep) {
+    if let Err(error) = store.prune(cvars::keep()) {
         tracing::warn!("old checkpoints could not be removed: {error}");
     }
     Ok(())
