@@ -23,7 +23,7 @@ use mana_table::constants as mpi;
 use mana_table::fns;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{State, native, state};
+use crate::engine::{State, native, not_running, state};
 use crate::error::MpiError;
 use crate::publish::{self, CommSlot};
 use crate::{cut, native_call, side_channel};
@@ -147,13 +147,6 @@ impl Comms {
         cut::retire_clock(below.clock);
         Some(below.native)
     }
-}
-
-fn not_running() -> MpiError {
-    MpiError::new(
-        mpi::MPI_ERR_OTHER,
-        "called before MPI_Init or after MPI_Finalize",
-    )
 }
 
 /// Who is in a native communicator: its own side and, for an intercommunicator, the other, as world ranks.

@@ -163,6 +163,7 @@ impl std::ops::DerefMut for StateGuard {
 }
 
 /// Locks the state.
+#[inline]
 pub fn state() -> StateGuard {
     let mut guard = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     if guard.is_none() {
@@ -183,13 +184,18 @@ pub fn set_native(native: Native) -> &'static Native {
 }
 
 /// The native library, while MPI is running.
+#[inline]
 pub fn native() -> Result<&'static Native, MpiError> {
-    NATIVE.get().ok_or_else(|| {
-        MpiError::new(
-            mpi::MPI_ERR_OTHER,
-            "called before MPI_Init or after MPI_Finalize",
-        )
-    })
+    NATIVE.get().ok_or_else(not_running)
+}
+
+/// The error of a call outside the life of MPI.
+#[cold]
+pub fn not_running() -> MpiError {
+    MpiError::new(
+        mpi::MPI_ERR_OTHER,
+        "called before MPI_Init or after MPI_Finalize",
+    )
 }
 
 /// The native library if it was opened.

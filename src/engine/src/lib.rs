@@ -65,6 +65,7 @@ mod status;
 mod translate;
 mod uses;
 mod wait;
+mod watch;
 mod words;
 
 pub use engine::set_settings;
