@@ -117,12 +117,16 @@ macro_rules! all_calls {
 macro_rules! all_kept {
     ($from:ident => $to:ident) => {
         $crate::kept! { $from => $to:
+            bsend_kept 2,
             kept_calls 2,
             kept_rma 3,
             kept_win 4,
             mana_calls 2,
             session_kept 4,
             tool_kept 2,
+            partitioned_kept 2,
+            persistent_kept 4,
+            requests_kept 2,
         }
     };
 }

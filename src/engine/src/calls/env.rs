@@ -70,8 +70,10 @@ pub fn finalize(a: &mut Args<'_>) -> Call {
     if in_use { Ok(()) } else { life::take_down() }
 }
 
-/// Waits until messages that were copied are delivered: buffered ones (MPI-5.0 section 11.2.2), and our own.
+/// Waits until messages that were copied are delivered: buffered ones (MPI-5.0 section 11.2.2), and our own. Requests
+/// that were given back and are complete are let go of: the library below counts them.
 fn deliver_rest(a: &mut Args<'_>) -> Call {
+    wait::sweep_all_orphans()?;
     let mut patience = wait::Patience::new();
     while !(buffered::all_delivered()? && side_channel::settle()?) {
         // Another rank's partitions may wait for this one to take them in.
