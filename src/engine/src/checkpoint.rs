@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
-use crate::{cut, init};
+use crate::{cut, files, init};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -112,6 +112,11 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         .collect::<Result<Vec<_>, _>>()?;
     writer.write_regions(sources)?;
 
+    files::note_positions().map_err(|error| EngineError::NativeCall {
+        doing: "asking where the file pointers stand",
+        function: "MPI",
+        reason: error.message,
+    })?;
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,

@@ -24,7 +24,7 @@ use crate::error::MpiError;
 use crate::publish::{self, CommSlot, TypeSlot};
 use crate::request::{Kind, Progress, ReceiveArgs, Request, RequestId, SendArgs};
 use crate::status::Completion;
-use crate::{deliver, native_call};
+use crate::{deliver, file_transfer, native_call};
 
 /// Messages whose send this rank initiated / whose receive it completed, since the last cut.
 #[derive(Debug, Default)]
@@ -290,6 +290,7 @@ pub fn poll(id: RequestId) -> Result<bool, MpiError> {
         return Ok(false);
     };
     let mut state = state();
+    let completion = file_transfer::complete(&state, id, completion);
     if let Some(request) = state.requests.get_mut(id) {
         count_completion(&request.kind, &completion);
         request.native = None;

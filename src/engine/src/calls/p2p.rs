@@ -143,7 +143,7 @@ fn start_one(handle: u64) -> Call {
     let started = match kind {
         Kind::Send(args) => p2p::start_send(args)?,
         Kind::Receive(args) => p2p::start_receive(args)?,
-        Kind::MatchedReceive | Kind::Collective | Kind::CommDup(_) => {
+        Kind::MatchedReceive | Kind::Collective | Kind::CommDup(_) | Kind::File(_) => {
             return Err(MpiError::new(
                 mpi::MPI_ERR_REQUEST,
                 "the request is not a persistent one",
