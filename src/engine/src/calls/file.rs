@@ -4,10 +4,12 @@
 //!   check arguments -> gate (of the communicator to open, of the file later) -> native call -> descriptor
 //! ```
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use mana_drain::Start;
+use mana_native::Native;
 use mana_record_replay::file::{File, View};
 use mana_record_replay::gid::child_gid;
 use mana_record_replay::handle::FileHandle;
@@ -22,6 +24,7 @@ use crate::args::Args;
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::native_info::{self, Scratch};
+use crate::publish::CommSlot;
 use crate::{cut, file_form, file_rebuild, files, native_call};
 
 /// The access mode in argument `i` (MPI-5.0 section 14.2.1).
@@ -61,8 +64,7 @@ fn amode_arg(a: &Args<'_>, i: usize) -> Result<i32, MpiError> {
     Ok(amode)
 }
 
-/// The name in argument `i`, absolute: a restart may begin in another directory. A file system's prefix (`ufs:`), which
-/// the library below may know, stays in front.
+/// The name in argument `i`, absolute: a restart may begin in another directory. A file system's prefix stays in front.
 fn name_arg(a: &Args<'_>, i: usize) -> Result<CString, MpiError> {
     let given = a.c_string(i);
     if given.is_empty() {
@@ -71,13 +73,8 @@ fn name_arg(a: &Args<'_>, i: usize) -> Result<CString, MpiError> {
             "the name of the file is empty",
         ));
     }
-    let bytes = given.to_bytes();
-    let colon = bytes.iter().position(|byte| *byte == b':').filter(|at| {
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric();
-        *at > 1 && bytes[..*at].iter().all(is_name)
-    });
-    let (prefix, path) = bytes.split_at(colon.map_or(0, |at| at + 1));
-    let path = std::path::absolute(std::ffi::OsStr::from_bytes(path)).map_err(|error| {
+    let (prefix, path) = split_prefix(given.to_bytes());
+    let path = std::path::absolute(OsStr::from_bytes(path)).map_err(|error| {
         MpiError::new(
             mpi::MPI_ERR_BAD_FILE,
             format!("{}: {error}", given.to_string_lossy()),
@@ -85,6 +82,46 @@ fn name_arg(a: &Args<'_>, i: usize) -> Result<CString, MpiError> {
     })?;
     let whole = [prefix, path.as_os_str().as_bytes()].concat();
     CString::new(whole).map_err(|error| MpiError::new(mpi::MPI_ERR_BAD_FILE, error.to_string()))
+}
+
+/// With `MPI_MODE_EXCL` the file must not exist yet. The first process looks, and tells the others: MPICH 5 and Intel MPI
+/// fail on all of them, but know why on the first only.
+fn check_new(library: &Native, comm: &CommSlot, name: &CStr, amode: i32) -> Call {
+    const NEW: i32 = mpi::MPI_MODE_CREATE | mpi::MPI_MODE_EXCL;
+    if amode & NEW != NEW {
+        return Ok(());
+    }
+    let path = OsStr::from_bytes(split_prefix(name.to_bytes()).1);
+    let mut exists = u64::from(Path::new(path).symlink_metadata().is_ok());
+    let predefined = library.predefined();
+    let int32 = predefined.datatype(mpi::MPI_INT32_T);
+    let words = [
+        native_call::out(&mut exists),
+        1,
+        int32.map_or(0, |int32| int32.raw()),
+        0,
+        comm.native(),
+    ];
+    native_call::call(library, fns::MPI_BCAST, &words)?;
+    if exists == 0 {
+        return Ok(());
+    }
+    Err(MpiError::new(
+        mpi::MPI_ERR_FILE_EXISTS,
+        format!(
+            "{} exists, and MPI_MODE_EXCL asks for a new file",
+            name.to_string_lossy()
+        ),
+    ))
+}
+
+/// Parts a name into a file system's prefix (`ufs:`), which the library below may know, and the path.
+fn split_prefix(name: &[u8]) -> (&[u8], &[u8]) {
+    let colon = name.iter().position(|byte| *byte == b':').filter(|at| {
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric();
+        *at > 1 && name[..*at].iter().all(is_name)
+    });
+    name.split_at(colon.map_or(0, |at| at + 1))
 }
 
 /// The hints of the info object in argument `i`.
@@ -107,6 +144,7 @@ pub fn file_open(a: &mut Args<'_>) -> Call {
         let first = group.iter().next().map_or(0, |rank| rank.0);
         (child_gid(comm.gid(), ordinal, u64::from(first)), group)
     };
+    check_new(library, comm, &name, amode)?;
     let below = file_rebuild::open(library, comm.native(), &name, amode, &info)?;
     let members = group.size();
     let handle = {
@@ -272,4 +310,16 @@ pub fn file_sync(a: &mut Args<'_>) -> Call {
     files::enter_alone(a, handle, Start::Blocking)?;
     let words = [files::native_file(handle)?];
     native_call::call(native()?, fns::MPI_FILE_SYNC, &words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_prefix;
+
+    #[test]
+    fn only_a_word_before_a_colon_is_a_prefix() {
+        assert_eq!(split_prefix(b"ufs:a/b"), (&b"ufs:"[..], &b"a/b"[..]));
+        assert_eq!(split_prefix(b"a/b:c"), (&b""[..], &b"a/b:c"[..]));
+        assert_eq!(split_prefix(b"plain"), (&b""[..], &b"plain"[..]));
+    }
 }
