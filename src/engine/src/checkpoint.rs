@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
 use crate::tools::{cvars, history};
-use crate::{cut, init, shared_memory};
+use crate::{cut, files, init, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -124,6 +124,11 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
     writer.write_regions(sources)?;
 
     history::fold(&mut state());
+    files::note_positions().map_err(|error| EngineError::NativeCall {
+        doing: "asking where the file pointers stand",
+        function: "MPI",
+        reason: error.message,
+    })?;
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,

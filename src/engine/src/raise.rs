@@ -47,12 +47,11 @@ pub fn raise_on(holder: Holder, function: FnId, error: &MpiError) -> i32 {
         let state = state();
         match state.errhandler(holder) {
             Ok(handler) => (state.objects.reaction(handler), holder),
-            // No such object (that may be the error): MPI_COMM_SELF's handler judges.
             Err(_) => (
                 state
-                    .errhandler(Holder::COMM_SELF)
+                    .errhandler(holder.stand_in())
                     .map_or(Reaction::Fatal, |handler| state.objects.reaction(handler)),
-                Holder::COMM_SELF,
+                holder.stand_in(),
             ),
         }
     };
