@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mana_suite::Result;
+use mana_suite::{Family, Mpi, Result};
 
 use super::fetch;
 use super::outcome::{Outcome, Outcomes, Side, Verdict};
@@ -63,6 +63,25 @@ fn python(place: &Place<'_>) -> Result<PathBuf> {
             fetch::environment("mana", &["--no-binary", "mpi4py"], &env)
         }
     }
+}
+
+/// A folder in which the MPI's library has the name that mpi4py's wheel asks for: Debian's MPICH is called otherwise.
+fn library_folder(mpi: &'static Mpi) -> Result<PathBuf> {
+    let library = mpi.library();
+    let name = match mpi.family {
+        Family::Mpich => "libmpi.so.12",
+        Family::OpenMpi => "libmpi.so.40",
+    };
+    if library.file_name().is_some_and(|own| own == name) {
+        return Ok(library.parent().unwrap_or(Path::new("/")).to_owned());
+    }
+    let folder = home().join("mpi4py").join(mpi.name);
+    file("create", &folder, std::fs::create_dir_all(&folder))?;
+    let link = folder.join(name);
+    if link.symlink_metadata().is_err() {
+        file("create", &link, std::os::unix::fs::symlink(&library, &link))?;
+    }
+    Ok(folder)
 }
 
 /// Names of the test modules, sorted.
@@ -120,10 +139,14 @@ fn attempt(
     let only_it = format!(r"^{module}\.py$");
     let mut job = run::job(place, place.ranks, "/bin/sh")
         .directory(tests)
-        .env("MPI4PY_LIBMPI", place.mpi.library())
         .args(["-c", r#"d=$0; exec "$@" 2>"$d/$$.log""#])
         .args([&reports, python])
         .args(["main.py", "-v", "-i", &only_it]);
+    if place.side == Side::Native {
+        job = job
+            .env("MPI4PY_LIBMPI", place.mpi.library())
+            .env("LD_LIBRARY_PATH", library_folder(place.mpi)?);
+    }
     for test in left_out {
         job = job.args(["-x", &format!("*.{test}"), "-x", &format!("*{test}")]);
     }
