@@ -65,6 +65,7 @@ pub fn finalize(a: &mut Args<'_>) -> Call {
     crate::attributes::delete_all_of_self()?;
     cut::enter_collective(a, world, Start::Blocking)?;
     cut::finish();
+    init::free_stand_ins(native);
     native_call::call(native, fns::MPI_FINALIZE, &[])?;
     cut::shutdown();
     state().life = Life::Finalized;
