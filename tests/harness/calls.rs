@@ -86,13 +86,18 @@ macro_rules! all_calls {
     ($mpi:ident) => {
         $crate::calls! { $mpi:
             attr_calls 2,
+            bsend_calls 2,
             comm_calls 4,
             critical_calls 2,
             err_calls 2,
+            grequest_calls 2,
             group_calls 4,
             info_calls 2,
+            isendrecv_calls 4,
             op_calls 2,
             pack_calls 2,
+            partitioned_calls 2,
+            persistent_calls 4,
             topo_calls 4,
             type_calls 2,
         }

@@ -78,6 +78,11 @@ impl<'f> Args<'f> {
         self.frame.arg(i)
     }
 
+    /// All arguments, in order.
+    pub fn words(&self) -> Vec<u64> {
+        (0..self.row.params.len()).map(|i| self.raw(i)).collect()
+    }
+
     /// An `int` argument.
     pub fn int(&self, i: usize) -> i32 {
         self.raw(i) as i32
@@ -150,6 +155,13 @@ impl<'f> Args<'f> {
         } else {
             self.write_at(i, index, value as i32);
         }
+    }
+
+    /// Writes a size through pointer argument `i`: `MPI_UNDEFINED` where the row says `int` and an `int` cannot hold it.
+    pub fn set_size(&mut self, i: usize, size: i64) {
+        let fits = self.is_wide(i) || i32::try_from(size).is_ok();
+        let undefined = i64::from(mana_table::constants::MPI_UNDEFINED);
+        self.set_int(i, if fits { size } else { undefined });
     }
 
     /// Writes a flag (`int`, 0 or 1) through pointer argument `i`.

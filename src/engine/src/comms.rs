@@ -23,10 +23,10 @@ use mana_table::constants as mpi;
 use mana_table::fns;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{State, native, state};
+use crate::engine::{State, native, not_running, state};
 use crate::error::MpiError;
 use crate::publish::{self, CommSlot};
-use crate::{cut, native_call};
+use crate::{cut, native_call, side_channel};
 
 /// What a communicator has in this lower half.
 #[derive(Debug, Clone, Copy)]
@@ -98,11 +98,13 @@ impl Comms {
             .ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", word))
     }
 
-    /// The published slots of all communicators.
+    /// The published slots of all communicators, and of the side channel.
     pub fn slots(&self) -> Vec<&'static CommSlot> {
         self.below
             .keys()
-            .filter_map(|word| publish::comm(u64::from(*word)))
+            .map(|word| u64::from(*word))
+            .chain(std::iter::once(side_channel::HANDLE))
+            .filter_map(publish::comm)
             .collect()
     }
 
@@ -145,13 +147,6 @@ impl Comms {
         cut::retire_clock(below.clock);
         Some(below.native)
     }
-}
-
-fn not_running() -> MpiError {
-    MpiError::new(
-        mpi::MPI_ERR_OTHER,
-        "called before MPI_Init or after MPI_Finalize",
-    )
 }
 
 /// Who is in a native communicator: its own side and, for an intercommunicator, the other, as world ranks.
@@ -369,6 +364,7 @@ pub fn forget(handle: CommHandle) -> Result<Option<u64>, MpiError> {
     if let Some(comm) = state.comms.set_mut()?.free(handle)? {
         state.objects.errhandlers.release(comm.errhandler);
     }
+    state.buffers.comm_gone(u64::from(handle.word()));
     Ok(state.comms.disconnect(handle))
 }
 

@@ -27,7 +27,7 @@ use mana_split::thread_image::{ThreadImage, capture_cross};
 use mana_table::constants as mpi;
 
 use crate::args::Args;
-use crate::engine::{native, state};
+use crate::engine::{native, not_running, state};
 use crate::error::{Call, MpiError};
 use crate::p2p::{self, COUNTERS};
 use crate::publish::CommSlot;
@@ -257,10 +257,7 @@ pub fn enter_clock(a: &mut Args<'_>, clock: ClockId, comm: &CommSlot, start: Sta
         let changed = {
             let mut guard = cut();
             let Some(cut) = guard.get() else {
-                return Err(MpiError::new(
-                    mpi::MPI_ERR_OTHER,
-                    "called before MPI_Init or after MPI_Finalize",
-                ));
+                return Err(not_running());
             };
             let verdict = cut.rank.may_start(clock, start);
             let changed = cut.rank.take_changed();
@@ -290,10 +287,15 @@ pub fn enter_clock(a: &mut Args<'_>, clock: ClockId, comm: &CommSlot, start: Sta
 #[inline]
 pub fn safe_point(frame: &mut CrossFrame) {
     if pending() {
-        // Not on the thread's own stack: the image holds it, and it must not change while it is written.
-        if is_stopping(cut().phase()) {
-            park::on_parking_stack(|| stop_here(|| capture_cross(frame)));
-        }
+        park_if_stopping(frame);
+    }
+}
+
+#[cold]
+fn park_if_stopping(frame: &mut CrossFrame) {
+    // Not on the thread's own stack: the image holds it, and it must not change while it is written.
+    if is_stopping(cut().phase()) {
+        park::on_parking_stack(|| stop_here(|| capture_cross(frame)));
     }
 }
 
@@ -476,7 +478,7 @@ fn test_active() -> Result<u64, MpiError> {
 }
 
 /// Receives messages that are out of matching into memory that the image holds.
-fn store_matched(native: &Native) -> Result<(), MpiError> {
+fn store_matched(native: &'static Native) -> Result<(), MpiError> {
     let held: Vec<_> = state()
         .messages
         .iter()

@@ -79,8 +79,31 @@ pub fn for_each_run(
     Ok(())
 }
 
+/// Unpacks `bytes`, which begin at byte `offset` of a message of `count` elements, to where they belong at `buffer`.
+/// What goes beyond the elements is left out.
+pub fn unpack_at(
+    buffer: u64,
+    count: i64,
+    datatype: u64,
+    offset: i64,
+    bytes: &[u8],
+) -> Result<(), MpiError> {
+    let mut skip = offset as usize;
+    let mut rest = bytes;
+    for_each_run(datatype, count, |at, len| {
+        let before = skip.min(len);
+        skip -= before;
+        let (now, later) = rest.split_at((len - before).min(rest.len()));
+        let to = buffer.wrapping_add_signed(at + before as i64);
+        // SAFETY: the run lies in the buffer that the receive describes.
+        unsafe { write_application_bytes(to, now) };
+        rest = later;
+        !rest.is_empty()
+    })
+}
+
 /// The layout of a datatype, also of one that was freed while a receive still uses it.
-fn layout(datatype: u64) -> Result<Layout, MpiError> {
+pub fn layout(datatype: u64) -> Result<Layout, MpiError> {
     let handle = DatatypeHandle::from_word(datatype)?;
     let state = state();
     let layout = state.objects.datatypes.layout_held(handle);

@@ -23,17 +23,20 @@ use mana_record_replay::win::Windows;
 use mana_table::constants as mpi;
 use serde::{Deserialize, Serialize};
 
+use crate::buffered::Buffers;
 use crate::calls::Allocations;
 use crate::comms::Comms;
 use crate::error::MpiError;
 use crate::objects::Objects;
 use crate::p2p::Matched;
+use crate::partitioned::Partitioned;
 use crate::predefined_attributes::Page;
 use crate::progress::Records;
 use crate::publish::CommSlot;
 use crate::request::{Kind, Progress, Request, RequestId};
 use crate::restarts::Restarts;
 use crate::settings::Settings;
+use crate::side_channel::Outgoing;
 use crate::status::Completion;
 
 static NATIVE: OnceLock<Native> = OnceLock::new();
@@ -92,6 +95,15 @@ pub struct State {
     /// Sessions.
     #[serde(default)]
     pub sessions: Sessions,
+    /// Buffers attached for buffered sends.
+    #[serde(default)]
+    pub buffers: Buffers,
+    /// Partitioned communication.
+    #[serde(default)]
+    pub partitioned: Partitioned,
+    /// Messages of the side channel that the network has not taken yet.
+    #[serde(default)]
+    pub outgoing: Outgoing,
 }
 
 impl Default for State {
@@ -113,6 +125,9 @@ impl Default for State {
             windows: Windows::default(),
             files: Files::default(),
             sessions: Sessions::default(),
+            buffers: Buffers::default(),
+            partitioned: Partitioned::default(),
+            outgoing: Outgoing::default(),
         }
     }
 }
@@ -148,6 +163,7 @@ impl std::ops::DerefMut for StateGuard {
 }
 
 /// Locks the state.
+#[inline]
 pub fn state() -> StateGuard {
     let mut guard = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     if guard.is_none() {
@@ -168,13 +184,18 @@ pub fn set_native(native: Native) -> &'static Native {
 }
 
 /// The native library, while MPI is running.
+#[inline]
 pub fn native() -> Result<&'static Native, MpiError> {
-    NATIVE.get().ok_or_else(|| {
-        MpiError::new(
-            mpi::MPI_ERR_OTHER,
-            "called before MPI_Init or after MPI_Finalize",
-        )
-    })
+    NATIVE.get().ok_or_else(not_running)
+}
+
+/// The error of a call outside the life of MPI.
+#[cold]
+pub fn not_running() -> MpiError {
+    MpiError::new(
+        mpi::MPI_ERR_OTHER,
+        "called before MPI_Init or after MPI_Finalize",
+    )
 }
 
 /// The native library if it was opened.

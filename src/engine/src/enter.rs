@@ -19,7 +19,7 @@ use mana_table::{FUNCTIONS, Function, Policy, SLOT_COUNT, fns};
 use crate::args::Args;
 use crate::error::{Call, MpiError};
 use crate::generated::dispatch::SERVERS;
-use crate::{cut, forward, leave, raise, restarts};
+use crate::{cut, forward, leave, persistent, raise, restarts};
 
 /// A function of the engine that serves calls.
 pub type Server = fn(&mut Args<'_>) -> Call;
@@ -40,8 +40,23 @@ const fn rows() -> [Option<&'static Function>; SLOT_COUNT] {
     by_slot
 }
 
-/// The crossing's handlers, one per slot: all the same, since the frame says which function was called.
-pub static HANDLERS: [Handler; SLOT_COUNT] = [enter; SLOT_COUNT];
+/// The crossing's handlers by slot: [`enter`] for all, since the frame says which function was called, but for those
+/// that programs call all the time.
+pub static HANDLERS: [Handler; SLOT_COUNT] = handlers();
+
+const fn handlers() -> [Handler; SLOT_COUNT] {
+    let mut by_slot: [Handler; SLOT_COUNT] = [enter; SLOT_COUNT];
+    macro_rules! busy {
+        ($($function:ident)*) => {
+            $(by_slot[fns::$function.0 as usize] = enter_slot::<{ fns::$function.0 as usize }>;)*
+        };
+    }
+    busy! {
+        MPI_SEND MPI_RECV MPI_ISEND MPI_IRECV MPI_SENDRECV MPI_IPROBE MPI_PROBE
+        MPI_WAIT MPI_WAITALL MPI_WAITANY MPI_TEST MPI_TESTALL
+    }
+    by_slot
+}
 
 /// Serves one call.
 unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
@@ -50,6 +65,17 @@ unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
         leave::leave();
         return 0;
     }
+    serve_slot(frame, slot)
+}
+
+/// Serves one call of the function in `SLOT`: its row and its server are known when this is compiled.
+unsafe extern "C" fn enter_slot<const SLOT: usize>(frame: &mut CrossFrame) -> u64 {
+    serve_slot(frame, SLOT)
+}
+
+/// A call between its safe points.
+#[inline(always)]
+fn serve_slot(frame: &mut CrossFrame, slot: usize) -> u64 {
     let Some(row) = ROWS[slot] else {
         return mana_table::constants::MPI_ERR_UNSUPPORTED_OPERATION as u64;
     };
@@ -58,7 +84,7 @@ unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
         cut::safe_point(frame);
     }
     restarts::call_functions();
-    let result = serve(frame, row) as u64;
+    let result = serve(frame, row, SERVERS[slot]) as u64;
     if cut::pending() {
         // From here on the call has happened: a restart returns its result.
         frame.complete(result);
@@ -68,13 +94,15 @@ unsafe extern "C" fn enter(frame: &mut CrossFrame) -> u64 {
 }
 
 /// Runs the function that `row` describes and returns its error code.
-fn serve(frame: &mut CrossFrame, row: &'static Function) -> i32 {
+#[inline(always)]
+fn serve(frame: &mut CrossFrame, row: &'static Function, server: Option<Server>) -> i32 {
     let mut args = Args::new(frame, row);
     let outcome = match row.policy {
         Policy::Unsupported(reason) => Err(MpiError::unsupported(row.name, reason)),
         Policy::Collective => forward::collective(&mut args),
         Policy::Icollective => forward::icollective(&mut args),
-        Policy::Local | Policy::Engine | Policy::Stub => match SERVERS[usize::from(row.id.0)] {
+        Policy::Pcollective => persistent::pcollective(&mut args),
+        Policy::Local | Policy::Engine | Policy::Stub => match server {
             Some(server) => server(&mut args),
             None => Err(MpiError::unsupported(
                 row.name,

@@ -19,7 +19,7 @@ use mana_table::fns;
 use crate::engine::{self, settings, state};
 use crate::error::{EngineError, MpiError};
 use crate::publish::{self, CommSlot};
-use crate::{comms, cut, forwarded_signal, native_call, wait};
+use crate::{comms, cut, forwarded_signal, native_call, side_channel, wait};
 
 /// Where a job's control file lies in its directory of checkpoints.
 pub const CONTROL_FILE_NAME: &str = "job.mana";
@@ -75,15 +75,28 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
 }
 
 /// Native `MPI_Init_thread`.
+///
+/// An application that serialises its calls does not serialise them with the drain, which the thread that initialised
+/// MPI runs while another may be in a call: below, that is several threads at once.
 fn init_thread(native: &Native, required: i32) -> Result<i32, MpiError> {
     let mut provided = 0_u64;
-    let required = mana_native::int(native.thread_level_to_native(required));
+    let below = match required {
+        mpi::MPI_THREAD_SERIALIZED => mpi::MPI_THREAD_MULTIPLE,
+        level => level,
+    };
+    let below = mana_native::int(native.thread_level_to_native(below));
     native_call::call(
         native,
         fns::MPI_INIT_THREAD,
-        &[0, 0, required, native_call::out(&mut provided)],
+        &[0, 0, below, native_call::out(&mut provided)],
     )?;
-    Ok(native.thread_level_from_native(provided as i32))
+    let provided = match native.thread_level_from_native(provided as i32) {
+        mpi::MPI_THREAD_MULTIPLE if required == mpi::MPI_THREAD_SERIALIZED => required,
+        mpi::MPI_THREAD_SERIALIZED => mpi::MPI_THREAD_FUNNELED,
+        level => level,
+    };
+    crate::p2p::set_thread_level(provided);
+    Ok(provided)
 }
 
 /// Rank and size from the native library.
@@ -174,6 +187,7 @@ pub fn join_world(world: World) -> Result<(), EngineError> {
         locked.comms.connect(handle, below).map_err(&mpi_failed)?;
     }
     drop(locked);
+    side_channel::open(native, world).map_err(&mpi_failed)?;
     wait::set_local_ranks(local_ranks(native, world));
     Ok(())
 }

@@ -21,27 +21,35 @@ pub fn out(word: &mut u64) -> u64 {
 }
 
 /// Calls `function` and returns the native code.
+#[inline(always)]
 pub fn raw(native: &Native, function: FnId, arguments: &[u64]) -> i32 {
     // SAFETY: see the module's # Safety: arguments follow the prototype.
     unsafe { native.call(function, arguments) }.0
 }
 
 /// Calls `function`; an error comes back in the standard's classes, with the native library's text.
+#[inline(always)]
 pub fn call(native: &Native, function: FnId, arguments: &[u64]) -> Result<(), MpiError> {
-    if !native.has(function) {
-        return Err(MpiError::new(
-            mpi::MPI_ERR_UNSUPPORTED_OPERATION,
-            format!(
-                "{} is missing in the MPI library below ({})",
-                function.name(),
-                native.version()
-            ),
-        ));
-    }
     match raw(native, function, arguments) {
         0 => Ok(()),
-        code => Err(error(native, function, code)),
+        code => Err(failure(native, function, code)),
     }
+}
+
+/// Why a call did not succeed: the library may lack the function altogether.
+#[cold]
+fn failure(native: &Native, function: FnId, code: i32) -> MpiError {
+    if native.has(function) {
+        return error(native, function, code);
+    }
+    MpiError::new(
+        mpi::MPI_ERR_UNSUPPORTED_OPERATION,
+        format!(
+            "{} is missing in the MPI library below ({})",
+            function.name(),
+            native.version()
+        ),
+    )
 }
 
 /// What a native error code means.

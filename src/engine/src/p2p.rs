@@ -12,19 +12,20 @@
 //! flight. A message is sent when its send is initiated, and received when a native receive of it has completed,
 //! into the application's buffer or into the queue.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mana_native::{Native, StatusBuf, int};
 use mana_record_replay::message::DrainedMessage;
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
 
-use crate::engine::{native, state};
+use crate::engine::{State, native, state};
 use crate::error::MpiError;
+use crate::large_type::Counted;
 use crate::publish::{self, CommSlot, TypeSlot};
 use crate::request::{Kind, Progress, ReceiveArgs, Request, RequestId, SendArgs};
 use crate::status::Completion;
-use crate::{deliver, native_call};
+use crate::{deliver, native_call, special};
 
 /// Messages whose send this rank initiated / whose receive it completed, since the last cut.
 #[derive(Debug, Default)]
@@ -42,12 +43,14 @@ pub static COUNTERS: Counters = Counters {
 };
 
 /// The communicator behind an upper handle.
+#[inline]
 pub fn comm(handle: u64) -> Result<&'static CommSlot, MpiError> {
     publish::comm(handle)
         .ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", handle))
 }
 
 /// The datatype behind an upper handle, known to the native library.
+#[inline]
 pub fn datatype(handle: u64) -> Result<&'static TypeSlot, MpiError> {
     match publish::datatype(handle) {
         Some(slot) if slot.native() != 0 => Ok(slot),
@@ -62,7 +65,10 @@ pub fn datatype(handle: u64) -> Result<&'static TypeSlot, MpiError> {
 }
 
 /// Checks the arguments every send has in common. `None`: the destination is `MPI_PROC_NULL`.
-fn check_send(args: &SendArgs) -> Result<Option<(&'static CommSlot, &'static TypeSlot)>, MpiError> {
+#[inline]
+pub fn check_send(
+    args: &SendArgs,
+) -> Result<Option<(&'static CommSlot, &'static TypeSlot)>, MpiError> {
     let comm = comm(args.comm)?;
     let datatype = datatype(args.datatype)?;
     check_count(args.count)?;
@@ -89,7 +95,8 @@ fn check_send(args: &SendArgs) -> Result<Option<(&'static CommSlot, &'static Typ
 }
 
 /// A count must not be negative.
-fn check_count(count: i64) -> Result<(), MpiError> {
+#[inline]
+pub fn check_count(count: i64) -> Result<(), MpiError> {
     if count < 0 {
         return Err(MpiError::new(
             mpi::MPI_ERR_COUNT,
@@ -100,7 +107,8 @@ fn check_count(count: i64) -> Result<(), MpiError> {
 }
 
 /// Checks the arguments every receive and probe has in common.
-fn check_source(comm: &CommSlot, source: i32, tag: i32) -> Result<(), MpiError> {
+#[inline]
+pub fn check_source(comm: &CommSlot, source: i32, tag: i32) -> Result<(), MpiError> {
     if source != mpi::MPI_ANY_SOURCE
         && source != mpi::MPI_PROC_NULL
         && !(0..comm.peers()).contains(&source)
@@ -122,24 +130,16 @@ fn check_source(comm: &CommSlot, source: i32, tag: i32) -> Result<(), MpiError> 
     Ok(())
 }
 
-/// Whether a count goes into the `int` that the function takes.
-pub fn int_count(count: i64) -> Result<u64, MpiError> {
-    i32::try_from(count).map(|count| count as u64).map_err(|_| {
-        MpiError::new(
-            mpi::MPI_ERR_COUNT,
-            format!("count {count} is more than an int holds, and messages of that many elements are not done yet"),
-        )
-    })
-}
-
 /// A blocking send by native function `function`. It may block inside the native library: the receiver, parked or
 /// not, takes the message.
+#[inline]
 pub fn send_blocking(function: FnId, args: &SendArgs) -> Result<(), MpiError> {
     let native = native()?;
     let Some((comm, datatype)) = check_send(args)? else {
         return Ok(());
     };
-    let arguments = send_arguments(native, args, comm, datatype)?;
+    let counted = Counted::new(native, args.count, datatype.native())?;
+    let arguments = send_arguments(native, args, comm, &counted);
     COUNTERS.sent.fetch_add(1, Ordering::Relaxed);
     native_call::call(native, function, &arguments).inspect_err(|_| {
         COUNTERS.sent.fetch_sub(1, Ordering::Relaxed);
@@ -147,29 +147,32 @@ pub fn send_blocking(function: FnId, args: &SendArgs) -> Result<(), MpiError> {
 }
 
 /// The six arguments every native send begins with.
+#[inline]
 fn send_arguments(
     native: &Native,
     args: &SendArgs,
     comm: &CommSlot,
-    datatype: &TypeSlot,
-) -> Result<[u64; 6], MpiError> {
-    Ok([
+    counted: &Counted,
+) -> [u64; 6] {
+    [
         args.buffer,
-        int_count(args.count)?,
-        datatype.native(),
+        counted.count,
+        counted.datatype,
         int(native.rank_to_native(args.destination)),
         int(native.tag_to_native(args.tag)),
         comm.native(),
-    ])
+    ]
 }
 
 /// Starts a send and returns its state: active, or done where there is nothing to do.
+#[inline]
 pub fn start_send(args: SendArgs) -> Result<Request, MpiError> {
     let native = native()?;
     let Some((comm, datatype)) = check_send(&args)? else {
         return Ok(Request::done(Kind::Send(args), Completion::EMPTY));
     };
-    let head = send_arguments(native, &args, comm, datatype)?;
+    let counted = Counted::new(native, args.count, datatype.native())?;
+    let head = send_arguments(native, &args, comm, &counted);
     let mut request = 0_u64;
     let arguments = [
         head[0],
@@ -188,6 +191,7 @@ pub fn start_send(args: SendArgs) -> Result<Request, MpiError> {
 }
 
 /// Posts a receive: from the drained queue if a message there matches, else natively.
+#[inline]
 pub fn start_receive(args: ReceiveArgs) -> Result<Request, MpiError> {
     let native = native()?;
     let comm = comm(args.comm)?;
@@ -198,37 +202,52 @@ pub fn start_receive(args: ReceiveArgs) -> Result<Request, MpiError> {
         return Ok(Request::done(Kind::Receive(args), Completion::PROC_NULL));
     }
     // The look into the queue and the native post are one step under the lock: while another thread drains, a
-    // message must not slip into the queue between the two (it would be overtaken by its successor).
-    let mut state = state();
-    if comm.queued() > 0
-        && let Some(message) = state.take_drained(comm, args.source, args.tag)
-    {
-        drop(state);
-        return Ok(Request::done(
-            Kind::Receive(args),
-            deliver::deliver(&message, &args)?,
-        ));
+    // message must not slip into the queue between the two (it would be overtaken by its successor). Where no other
+    // thread may be in MPI, none can drain.
+    let mut locked = may_be_drained_meanwhile().then(state);
+    if comm.queued() > 0 {
+        let taken = locked
+            .get_or_insert_with(state)
+            .take_drained(comm, args.source, args.tag);
+        if let Some(message) = taken {
+            drop(locked);
+            let completion = deliver::deliver(&message, &args)?;
+            return Ok(Request::done(Kind::Receive(args), completion));
+        }
     }
-    let posted = post_native(native, &args, comm, datatype);
-    drop(state);
-    posted
+    post_native(native, &args, comm, datatype)
+}
+
+/// Whether several threads may be in MPI at once.
+static SEVERAL_THREADS: AtomicBool = AtomicBool::new(true);
+
+/// Tells the thread level (the standard's constant) that the application was given.
+pub fn set_thread_level(level: i32) {
+    SEVERAL_THREADS.store(level > mpi::MPI_THREAD_FUNNELED, Ordering::Relaxed);
+}
+
+/// Whether another thread may drain messages while the calling one is in MPI.
+fn may_be_drained_meanwhile() -> bool {
+    SEVERAL_THREADS.load(Ordering::Relaxed)
 }
 
 /// Posts a receive natively.
+#[inline]
 pub fn post_native(
-    native: &Native,
+    native: &'static Native,
     args: &ReceiveArgs,
     comm: &CommSlot,
     datatype: &TypeSlot,
 ) -> Result<Request, MpiError> {
     let mut request = 0_u64;
+    let counted = Counted::new(native, args.count, datatype.native())?;
     native_call::call(
         native,
         fns::MPI_IRECV,
         &[
             args.buffer,
-            int_count(args.count)?,
-            datatype.native(),
+            counted.count,
+            counted.datatype,
             int(native.rank_to_native(args.source)),
             int(native.tag_to_native(args.tag)),
             comm.native(),
@@ -240,6 +259,7 @@ pub fn post_native(
 
 /// Asks the native library whether `request` is complete; `None` while it is not. `request` becomes the native null
 /// handle on completion.
+#[inline]
 pub fn test_native(native: &Native, request: &mut u64) -> Result<Option<Completion>, MpiError> {
     let mut flag = 0_u64;
     let mut status = StatusBuf::new();
@@ -268,6 +288,7 @@ pub fn test_native(native: &Native, request: &mut u64) -> Result<Option<Completi
 }
 
 /// Counts what the completion of a request of `kind` means for the messages in flight.
+#[inline]
 pub fn count_completion(kind: &Kind, completion: &Completion) {
     match kind {
         Kind::Send(_) if completion.cancelled => {
@@ -283,25 +304,31 @@ pub fn count_completion(kind: &Kind, completion: &Completion) {
 /// Tests request `id` and records its completion. `true` when it is complete (or inactive, or null).
 pub fn poll(id: RequestId) -> Result<bool, MpiError> {
     let Some(mut native_request) = state().native_request(id)? else {
-        return Ok(true);
+        return special::poll(id);
     };
     // Not under the lock: a native test may run user operations, which may ask us about datatypes.
     let Some(completion) = test_native(native()?, &mut native_request)? else {
         return Ok(false);
     };
-    let mut state = state();
-    if let Some(request) = state.requests.get_mut(id) {
-        count_completion(&request.kind, &completion);
-        request.native = None;
-        request.keep.clear();
-        request.progress = Progress::Done(completion);
-        let kind = request.kind;
-        if let Kind::CommDup(handle) = kind {
-            drop(state);
-            crate::comms::finish_idup(handle)?;
-        }
+    let forming = record_completion(&mut state(), id, completion);
+    match forming {
+        Some(handle) => crate::comms::finish_idup(handle).map(|()| true),
+        None => Ok(true),
     }
-    Ok(true)
+}
+
+/// Records that the native request of `id` is complete. The communicator (upper handle) that an `MPI_Comm_idup` made is
+/// returned: it is to be finished when the lock is free.
+pub fn record_completion(state: &mut State, id: RequestId, completion: Completion) -> Option<u64> {
+    let request = state.requests.get_mut(id)?;
+    count_completion(&request.kind, &completion);
+    request.native = None;
+    request.keep.clear();
+    request.progress = Progress::Done(completion);
+    match request.kind {
+        Kind::CommDup(handle) => Some(handle),
+        _ => None,
+    }
 }
 
 /// What a probe found.
@@ -313,6 +340,7 @@ pub enum Probed {
 }
 
 /// Looks for a message without receiving it: drained ones first.
+#[inline]
 pub fn probe(source: i32, tag: i32, comm_handle: u64) -> Result<Probed, MpiError> {
     let native = native()?;
     let comm = comm(comm_handle)?;
@@ -439,23 +467,25 @@ pub fn improbe_native(
 
 /// Receives a natively matched message into a byte vector, as `MPI_PACKED` (which matches every type).
 pub fn receive_packed(
-    native: &Native,
+    native: &'static Native,
     mut message: u64,
     completion: &Completion,
 ) -> Result<Vec<u8>, MpiError> {
     let len = usize::try_from(completion.count_bytes).unwrap_or(0);
     let mut bytes = vec![0_u8; len];
     let mut status = StatusBuf::new();
+    let packed = native
+        .predefined()
+        .datatype(mpi::MPI_PACKED)
+        .map_or(0, |packed| packed.raw());
+    let counted = Counted::new(native, completion.count_bytes, packed)?;
     native_call::call(
         native,
         fns::MPI_MRECV,
         &[
             bytes.as_mut_ptr() as u64,
-            int_count(completion.count_bytes)?,
-            native
-                .predefined()
-                .datatype(mpi::MPI_PACKED)
-                .map_or(0, |packed| packed.raw()),
+            counted.count,
+            counted.datatype,
             native_call::out(&mut message),
             status.address(),
         ],
@@ -465,7 +495,7 @@ pub fn receive_packed(
 }
 
 /// Takes every message that no posted receive wants off communicator `comm` into the drained queue; returns how many.
-pub fn drain_comm(native: &Native, comm: &CommSlot) -> Result<usize, MpiError> {
+pub fn drain_comm(native: &'static Native, comm: &CommSlot) -> Result<usize, MpiError> {
     let mut drained = 0;
     // Probe, receive and enqueue are one step under the lock; see `start_receive`.
     let mut state = state();

@@ -25,6 +25,8 @@ pub enum CallProgress {
     Checkpoint,
     /// This leader of an `MPI_Intercomm_create` has told the other one of its side.
     Greeted,
+    /// An `MPI_Startall` has started so many of its requests.
+    Started(u64),
     /// An `MPI_Intercomm_create` knows the other side.
     Met(Side),
 }

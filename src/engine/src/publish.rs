@@ -145,6 +145,7 @@ impl<S: Slot> Slots<S> {
     }
 
     /// The place of `handle`, and which slot there.
+    #[inline]
     fn place(&self, handle: u64) -> Option<(&Chunk<S>, usize, usize)> {
         let value = usize::try_from(handle).ok()?;
         if value < PREDEFINED {
@@ -155,6 +156,7 @@ impl<S: Slot> Slots<S> {
     }
 
     /// The live slot of `handle`.
+    #[inline]
     fn get(&self, handle: u64) -> Option<&S> {
         let (chunk, at, _) = self.place(handle)?;
         let slot = &chunk.get()?[at];
@@ -173,11 +175,13 @@ static COMMS: Slots<CommSlot> = Slots::new();
 static TYPES: Slots<TypeSlot> = Slots::new();
 
 /// The communicator `handle`, if it is one.
+#[inline]
 pub fn comm(handle: u64) -> Option<&'static CommSlot> {
     COMMS.get(handle)
 }
 
 /// The datatype `handle`, if it is one.
+#[inline]
 pub fn datatype(handle: u64) -> Option<&'static TypeSlot> {
     TYPES.get(handle)
 }

@@ -161,7 +161,7 @@ fn refill_queues() {
 }
 
 /// Posts the pending receives again, in the order in which they were posted.
-fn receives(native: &Native) -> Result<(), MpiError> {
+fn receives(native: &'static Native) -> Result<(), MpiError> {
     let mut pending: Vec<_> = state()
         .requests
         .iter()

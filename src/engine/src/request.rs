@@ -15,6 +15,7 @@ use mana_record_replay::handle::{OpHandle, RequestHandle};
 use mana_table::FnId;
 use serde::{Deserialize, Serialize};
 
+use crate::special::Special;
 use crate::status::Completion;
 
 /// A request's virtual handle.
@@ -82,6 +83,8 @@ pub enum Kind {
     Collective,
     /// `MPI_Comm_idup`: the communicator (upper handle) becomes usable on completion.
     CommDup(u64),
+    /// Nothing native stands for it: [`Request::special`] says what it is.
+    Special,
 }
 
 /// Where a request stands.
@@ -110,6 +113,9 @@ pub struct Request {
     pub started: u64,
     /// The user operation that a collective applies.
     pub op: Option<OpHandle>,
+    /// What the engine itself does for it.
+    #[serde(default)]
+    pub special: Option<Box<Special>>,
     /// The native request while active.
     #[serde(skip)]
     pub native: Option<u64>,
@@ -128,6 +134,7 @@ impl Request {
             orphan: false,
             started: next_start(),
             op: None,
+            special: None,
             native: Some(native),
             keep: Vec::new(),
         }
@@ -142,8 +149,19 @@ impl Request {
             orphan: false,
             started: 0,
             op: None,
+            special: None,
             native: None,
             keep: Vec::new(),
+        }
+    }
+
+    /// A request that is what `special` says, in state `progress`.
+    pub fn special(special: Special, progress: Progress, persistent: bool) -> Self {
+        Self {
+            progress,
+            persistent,
+            special: Some(Box::new(special)),
+            ..Self::done(Kind::Special, Completion::EMPTY)
         }
     }
 
@@ -156,6 +174,7 @@ impl Request {
             orphan: false,
             started: 0,
             op: None,
+            special: None,
             native: None,
             keep: Vec::new(),
         }

@@ -13,6 +13,7 @@ use mana_record_replay::handle::DatatypeHandle;
 use crate::engine::State;
 use crate::error::MpiError;
 use crate::request::{Kind, Request, RequestId};
+use crate::special::Special;
 use crate::{datatypes, ops};
 
 impl Kind {
@@ -29,6 +30,15 @@ impl Kind {
     }
 }
 
+/// The derived datatypes of a request that is more than one transfer.
+fn special_types(request: &Request) -> Vec<DatatypeHandle> {
+    request
+        .special
+        .as_ref()
+        .map(|special| special.derived_types())
+        .unwrap_or_default()
+}
+
 impl State {
     /// Puts a request into the table.
     ///
@@ -36,6 +46,9 @@ impl State {
     /// The datatype or operation does not exist, or the table is full.
     pub fn insert_request(&mut self, request: Request) -> Result<RequestId, MpiError> {
         if let Some(datatype) = request.kind.derived_type() {
+            self.objects.datatypes.hold(datatype)?;
+        }
+        for datatype in special_types(&request) {
             self.objects.datatypes.hold(datatype)?;
         }
         if let Some(op) = request.op {
@@ -50,6 +63,12 @@ impl State {
             return;
         };
         if let Some(datatype) = request.kind.derived_type() {
+            datatypes::forget(&self.objects.datatypes.release(datatype));
+        }
+        if let Some(Special::PartitionedReceive(receive)) = request.special.as_deref() {
+            receive.forget(self);
+        }
+        for datatype in special_types(&request) {
             datatypes::forget(&self.objects.datatypes.release(datatype));
         }
         if let Some(op) = request.op {

@@ -10,17 +10,18 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mana_native::Native;
 use mana_record_replay::error_class::ErrorClass;
 use mana_record_replay::handle::Handle;
 use mana_table::constants as mpi;
 
 use crate::args::Args;
-use crate::engine::{native, state};
+use crate::engine::{State, native, state};
 use crate::error::{Call, MpiError};
 use crate::progress::{self, CallProgress, Resumed};
 use crate::request::{Progress, Request, RequestId};
 use crate::status::Completion;
-use crate::{cut, p2p};
+use crate::{cut, grequest, p2p};
 
 /// Tests before a waiting thread begins to yield: many when every rank has a core, hardly any when they share.
 static SPINS: AtomicU32 = AtomicU32::new(64);
@@ -94,11 +95,9 @@ pub fn finish_blocking(a: &mut Args<'_>, mut request: Request) -> Result<Complet
     let library = native()?;
     let mut patience = Patience::new();
     while !cut::pending() {
-        let Some(handle) = request.native.as_mut() else {
-            break;
-        };
-        if let Some(completion) = p2p::test_native(library, handle)? {
-            p2p::count_completion(&request.kind, &completion);
+        if step(library, &mut request)?
+            && let Progress::Done(completion) = request.progress
+        {
             return Ok(completion);
         }
         patience.breathe();
@@ -108,15 +107,46 @@ pub fn finish_blocking(a: &mut Args<'_>, mut request: Request) -> Result<Complet
     finish_resumed(a, Resumed(CallProgress::One(id)))
 }
 
-/// Waits for the two requests of an `MPI_Sendrecv`; the first is the receive, whose completion is returned.
+/// Waits for the two requests of an `MPI_Sendrecv`; the first is the receive, whose completion is returned. As in
+/// [`finish_blocking`], they get handles only if a checkpoint comes up.
 pub fn finish_pair(
     a: &mut Args<'_>,
-    received: Request,
-    sent: Request,
+    mut received: Request,
+    mut sent: Request,
 ) -> Result<Completion, MpiError> {
+    let library = native()?;
+    let mut patience = Patience::new();
+    while !cut::pending() {
+        if let (Progress::Done(received), Progress::Done(sent)) = (received.progress, sent.progress)
+        {
+            failed(&sent)?;
+            return Ok(received);
+        }
+        let moved = [&mut received, &mut sent]
+            .into_iter()
+            .map(|request| step(library, request))
+            .collect::<Result<Vec<_>, _>>()?;
+        if !moved.contains(&true) {
+            patience.breathe();
+        }
+    }
     let record = CallProgress::Two(adopt(received)?, adopt(sent)?);
     progress::record(a, record);
     finish_resumed(a, Resumed(record))
+}
+
+/// Tests a request that has no handle; `true` when it has just become complete.
+fn step(library: &Native, request: &mut Request) -> Result<bool, MpiError> {
+    let Some(handle) = request.native.as_mut() else {
+        return Ok(false);
+    };
+    let Some(completion) = p2p::test_native(library, handle)? else {
+        return Ok(false);
+    };
+    p2p::count_completion(&request.kind, &completion);
+    request.native = None;
+    request.progress = Progress::Done(completion);
+    Ok(true)
 }
 
 /// Waits for what an interrupted call had started.
@@ -124,7 +154,10 @@ pub fn finish_resumed(a: &mut Args<'_>, resumed: Resumed) -> Result<Completion, 
     let (first, second) = match resumed.0 {
         CallProgress::One(first) => (first, None),
         CallProgress::Two(first, second) => (first, Some(second)),
-        CallProgress::Checkpoint | CallProgress::Greeted | CallProgress::Met(_) => {
+        CallProgress::Checkpoint
+        | CallProgress::Greeted
+        | CallProgress::Met(_)
+        | CallProgress::Started(_) => {
             return Err(MpiError::new(
                 mpi::MPI_ERR_INTERN,
                 "a wait found another call's record",
@@ -150,9 +183,24 @@ fn adopt(request: Request) -> Result<RequestId, MpiError> {
 
 /// Takes the completion of a complete request: a persistent one becomes inactive, any other is gone.
 pub fn take(id: RequestId) -> Completion {
+    take_whole(id).0
+}
+
+/// As [`take`]; also says whether the request is gone. Functions of the application may be called: no lock is held.
+pub fn take_whole(id: RequestId) -> (Completion, bool) {
     let mut state = state();
+    if let Some((functions, true)) = state.generalized(id) {
+        drop(state);
+        return (grequest::finish(id, &functions), true);
+    }
+    take_from(&mut state, id)
+}
+
+/// Takes the completion of a complete request that no function of the application belongs to; also says whether the
+/// request is gone.
+pub fn take_from(state: &mut State, id: RequestId) -> (Completion, bool) {
     let Some(request) = state.requests.get_mut(id) else {
-        return Completion::EMPTY;
+        return (Completion::EMPTY, true);
     };
     let completion = match request.progress {
         Progress::Done(completion) => completion,
@@ -160,20 +208,10 @@ pub fn take(id: RequestId) -> Completion {
     };
     if request.persistent {
         request.progress = Progress::Inactive;
-    } else {
-        state.remove_request(id);
+        return (completion, false);
     }
-    completion
-}
-
-/// Takes the completion of the request in element `index` of handle array `i` and nulls the handle if the request is
-/// gone.
-pub fn take_at(a: &mut Args<'_>, i: usize, index: usize, id: RequestId) -> Completion {
-    let completion = take(id);
-    if state().requests.get(id).is_none() {
-        a.set_handle_at(i, index, mpi::MPI_REQUEST_NULL);
-    }
-    completion
+    state.remove_request(id);
+    (completion, true)
 }
 
 /// An unsuccessful completion as an error.

@@ -21,7 +21,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use crate::error::{Error, Result};
-use crate::thread::{ThreadBlock, make_block};
+use crate::thread::{ThreadBlock, begin_with_nobody, make_block};
 use crate::{arch, signals, sys};
 
 /// How many lenders there should be.
@@ -34,11 +34,13 @@ static FACTORY_PID: AtomicI32 = AtomicI32::new(0);
 /// Lenders run no code: the least stack that libc accepts will do.
 const LENDER_STACK_BYTES: usize = 64 << 10;
 
-/// Starts the factory thread, once. Call it before any upper code runs.
+/// Starts the factory thread, once. Call it before any upper code runs, on the thread that will run it or create those
+/// that do.
 ///
 /// # Errors
 /// [`Error::Os`] when no thread can be created.
 pub fn start() -> Result<()> {
+    begin_with_nobody();
     if FACTORY_PID.swap(sys::getpid(), Ordering::AcqRel) == sys::getpid() {
         return Ok(());
     }

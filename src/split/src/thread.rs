@@ -65,6 +65,21 @@ const FREE: u64 = 0;
 const PARK_STACK_BYTES: usize = 1 << 20;
 
 impl ThreadBlock {
+    const fn new(lower_fs: u64, park_stack_top: u64) -> Self {
+        Self {
+            upper_fs: AtomicU64::new(FREE),
+            lower_fs: AtomicU64::new(lower_fs),
+            inside: AtomicU64::new(0),
+            callback_mark: AtomicU64::new(0),
+            tid: AtomicU32::new(0),
+            interrupted: AtomicBool::new(false),
+            blocks_signals: AtomicBool::new(false),
+            park_stack_top,
+            engine_slot: AtomicPtr::new(ptr::null_mut()),
+            next: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
     /// The block of the calling thread, if it is a thread of the upper half that has crossed: on either side of the
     /// gate, in either TLS. None on the lower half's own threads.
     #[must_use]
@@ -206,20 +221,22 @@ impl Drop for CallbackMark<'_> {
     }
 }
 
+/// Gives the calling thread, and those that it will create, a block that is nobody's, so that the entries find one: the
+/// first crossing adopts a real one.
+pub(crate) fn begin_with_nobody() {
+    static NOBODY: ThreadBlock = ThreadBlock::new(0, 0);
+    if arch::read_gs() == 0 {
+        // SAFETY: a block that no thread will own; only `own` and the crossing's comparison look at it.
+        unsafe { arch::write_gs((&raw const NOBODY) as u64) };
+    }
+}
+
 /// Makes a block whose lower TLS has FS base `lower_fs` and adds it to the list. Runs with the lower TLS live.
 pub(crate) fn make_block(lower_fs: u64) -> &'static ThreadBlock {
-    let block = Box::leak(Box::new(ThreadBlock {
-        upper_fs: AtomicU64::new(FREE),
-        lower_fs: AtomicU64::new(lower_fs),
-        inside: AtomicU64::new(0),
-        callback_mark: AtomicU64::new(0),
-        tid: AtomicU32::new(0),
-        interrupted: AtomicBool::new(false),
-        blocks_signals: AtomicBool::new(false),
-        park_stack_top: new_stack(PARK_STACK_BYTES),
-        engine_slot: AtomicPtr::new(ptr::null_mut()),
-        next: AtomicPtr::new(ptr::null_mut()),
-    }));
+    let block = Box::leak(Box::new(ThreadBlock::new(
+        lower_fs,
+        new_stack(PARK_STACK_BYTES),
+    )));
     let mut newest = NEWEST.load(Ordering::Relaxed);
     loop {
         block.next.store(newest, Ordering::Relaxed);

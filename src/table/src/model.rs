@@ -60,6 +60,21 @@ impl Function {
         self.name.starts_with("MPI_")
     }
 
+    /// The nonblocking collective that a start of this persistent one makes: `MPI_Ibcast_c` for `MPI_Bcast_init_c`. It has
+    /// the same parameters but for `info`.
+    pub fn started_by(&self) -> Option<FnId> {
+        if self.policy != Policy::Pcollective {
+            return None;
+        }
+        let (name, suffix) = match self.name.strip_suffix("_c") {
+            Some(name) => (name, "_c"),
+            None => (self.name, ""),
+        };
+        let blocking = name.strip_prefix("MPI_")?.strip_suffix("_init")?;
+        let (first, rest) = blocking.split_at_checked(1)?;
+        FnId::by_name(&format!("MPI_I{}{rest}{suffix}", first.to_lowercase()))
+    }
+
     /// Index of the parameter called `name`.
     pub fn param_index(&self, name: &str) -> Option<usize> {
         self.params.iter().position(|p| p.name == name)
@@ -77,6 +92,9 @@ pub enum Policy {
     Collective,
     /// A nonblocking collective: passes the gate at its initiation.
     Icollective,
+    /// The initialisation of a persistent collective: keeps its arguments. Each start is the nonblocking collective of
+    /// the same name, see [`Function::started_by`].
+    Pcollective,
     /// Answered inside the stub; never crosses.
     Stub,
     /// Not done yet, and why: fails with `MPI_ERR_UNSUPPORTED_OPERATION` by the right error handler.
@@ -91,6 +109,7 @@ impl Policy {
             Policy::Engine => "engine",
             Policy::Collective => "collective",
             Policy::Icollective => "icollective",
+            Policy::Pcollective => "pcollective",
             Policy::Stub => "stub",
             Policy::Unsupported(_) => "unsupported",
         }

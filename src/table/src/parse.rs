@@ -39,7 +39,7 @@ pub enum Problem {
     },
     /// The word where the policy belongs is none.
     #[error(
-        "row has no policy: `{found}` is none of local, engine, collective, icollective, stub, unsupported \"reason\""
+        "row has no policy: `{found}` is none of local, engine, collective, icollective, pcollective, stub, unsupported \"reason\""
     )]
     NoPolicy {
         /// The word in the policy's place.

@@ -166,3 +166,21 @@ fn mistakes_in_constants_are_errors() {
     let alias = parse::constants("== x\nA: int = 0x10\nB: int = A").unwrap();
     assert_eq!((alias[1].value, alias[1].alias_of), (16, Some("A")));
 }
+
+#[test]
+fn a_persistent_collective_is_started_by_the_nonblocking_one_of_its_parameters() {
+    let persistent = FUNCTIONS.iter().filter(|f| f.policy == Policy::Pcollective);
+    for function in persistent {
+        let started = function.started_by().and_then(FnId::function);
+        let started = started.unwrap_or_else(|| panic!("{} is started by nothing", function.name));
+        assert_eq!(started.policy, Policy::Icollective, "{}", function.name);
+        let without_info = function.params.iter().filter(|p| p.kind != Kind::Info);
+        assert!(without_info.eq(started.params.iter()), "{}", function.name);
+    }
+    assert_eq!(
+        FnId::by_name("MPI_Reduce_scatter_block_init_c")
+            .and_then(FnId::function)
+            .and_then(|f| f.started_by()),
+        FnId::by_name("MPI_Ireduce_scatter_block_c")
+    );
+}

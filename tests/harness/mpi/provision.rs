@@ -62,9 +62,10 @@ pub(crate) fn provision_libclang() -> Result<()> {
         versions
             .map(|entry| entry.path().join("lib"))
             .filter(|lib| lib.to_string_lossy().contains("/llvm-"))
+            // Not libclang-cpp.so, which comes with other packages and is another library.
             .any(|lib| {
                 has_file_starting_with(&lib, "libclang.so")
-                    || has_file_starting_with(&lib, "libclang-")
+                    || has_file_starting_with(&lib, "libclang-1")
             })
     };
     if found() || std::env::var_os("LIBCLANG_PATH").is_some() {

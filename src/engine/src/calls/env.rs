@@ -8,7 +8,7 @@ use crate::args::Args;
 use crate::engine::{Life, native, state};
 use crate::error::{Call, EngineError, MpiError};
 use crate::publish;
-use crate::{cut, init, native_call, raise};
+use crate::{buffered, cut, init, native_call, partitioned, raise, side_channel, wait};
 
 /// What `mana` calls itself for `MPI_Get_library_version`.
 const LIBRARY_VERSION: &str = concat!("mana ", env!("CARGO_PKG_VERSION"), ", MPI 5.0 standard ABI");
@@ -62,6 +62,7 @@ pub fn finalize(a: &mut Args<'_>) -> Call {
     let native = native()?;
     let world = publish::world()
         .ok_or_else(|| MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init"))?;
+    deliver_rest(a)?;
     crate::attributes::delete_all_of_self()?;
     cut::enter_collective(a, world, Start::Blocking)?;
     cut::finish();
@@ -69,6 +70,17 @@ pub fn finalize(a: &mut Args<'_>) -> Call {
     native_call::call(native, fns::MPI_FINALIZE, &[])?;
     cut::shutdown();
     state().life = Life::Finalized;
+    Ok(())
+}
+
+/// Waits until messages that were copied are delivered: buffered ones (MPI-5.0 section 11.2.2), and our own.
+fn deliver_rest(a: &mut Args<'_>) -> Call {
+    let mut patience = wait::Patience::new();
+    while !(buffered::all_delivered()? && side_channel::settle()?) {
+        // Another rank's partitions may wait for this one to take them in.
+        partitioned::progress()?;
+        patience.pause(a);
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use mana_table::fns;
 use crate::args::Args;
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
-use crate::forward::buffer;
+use crate::translate::buffer;
 use crate::{native_call, ops, p2p};
 
 /// `MPI_Op_create(user_fn, commute, op)`.

@@ -7,17 +7,19 @@ use mana_record_replay::handle::Handle;
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
 
+use super::isendrecv::replaced;
 use crate::args::Args;
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
+use crate::large_type::Counted;
 use crate::p2p::{self, Matched, MatchedProbe, Probed};
 use crate::progress;
 use crate::request::{Kind, Progress, ReceiveArgs, Request, SendArgs};
 use crate::status::Completion;
-use crate::{deliver, native_call, wait};
+use crate::{deliver, grequest, native_call, wait};
 
 /// The arguments `(buf, count, datatype, dest, tag, comm)` that start at parameter `first`.
-fn send_args(a: &Args<'_>, function: FnId) -> SendArgs {
+pub(super) fn send_args(a: &Args<'_>, function: FnId) -> SendArgs {
     SendArgs {
         buffer: a.raw(0),
         count: a.count(1),
@@ -70,7 +72,7 @@ pub fn recv(a: &mut Args<'_>) -> Call {
 }
 
 /// Inserts a started request and hands its handle out through parameter `i`.
-fn hand_out(a: &mut Args<'_>, i: usize, request: Request) -> Call {
+pub(super) fn hand_out(a: &mut Args<'_>, i: usize, request: Request) -> Call {
     let id = state().insert_request(request)?;
     a.set_handle(i, u64::from(id.word()));
     Ok(())
@@ -122,42 +124,6 @@ pub fn recv_init(a: &mut Args<'_>) -> Call {
     hand_out(a, 6, Request::persistent(Kind::Receive(args)))
 }
 
-/// `MPI_Start`.
-pub fn start(a: &mut Args<'_>) -> Call {
-    start_one(a.handle_at(0, 0))
-}
-
-/// `MPI_Startall`.
-pub fn startall(a: &mut Args<'_>) -> Call {
-    for i in 0..usize::try_from(a.int(0)).unwrap_or(0) {
-        start_one(a.handle_at(1, i))?;
-    }
-    Ok(())
-}
-
-/// Starts persistent request `handle`.
-fn start_one(handle: u64) -> Call {
-    let id = wait::request_id(handle)?
-        .ok_or_else(|| MpiError::new(mpi::MPI_ERR_REQUEST, "MPI_REQUEST_NULL cannot be started"))?;
-    let kind = state().startable(id)?;
-    let started = match kind {
-        Kind::Send(args) => p2p::start_send(args)?,
-        Kind::Receive(args) => p2p::start_receive(args)?,
-        Kind::MatchedReceive | Kind::Collective | Kind::CommDup(_) => {
-            return Err(MpiError::new(
-                mpi::MPI_ERR_REQUEST,
-                "the request is not a persistent one",
-            ));
-        }
-    };
-    if let Some(request) = state().requests.get_mut(id) {
-        request.native = started.native;
-        request.progress = started.progress;
-        request.started = started.started;
-    }
-    Ok(())
-}
-
 /// `MPI_Sendrecv`: the receive is posted, the send started, and both are waited for with safe points.
 pub fn sendrecv(a: &mut Args<'_>) -> Call {
     let completion = match progress::resume(a) {
@@ -188,30 +154,10 @@ pub fn sendrecv_replace(a: &mut Args<'_>) -> Call {
     let completion = match progress::resume(a) {
         Some(resumed) => wait::finish_resumed(a, resumed)?,
         None => {
-            let comm = a.raw(7);
-            let (buffer, count, datatype) = (a.raw(0), a.count(1), a.raw(2));
-            let packed = deliver::pack(buffer, count, datatype, comm)?;
-            let sent_bytes = packed.1 as i64;
-            let send = SendArgs {
-                buffer: packed.0.as_ptr() as u64,
-                count: sent_bytes,
-                datatype: mpi::MPI_PACKED,
-                destination: a.int(3),
-                tag: a.int(4),
-                comm,
-                function: fns::MPI_ISEND.0,
-            };
-            let receive = ReceiveArgs {
-                buffer,
-                count,
-                datatype,
-                source: a.int(5),
-                tag: a.int(6),
-                comm,
-            };
+            let (receive, send, packed) = replaced(a)?;
             let received = p2p::start_receive(receive)?;
             let mut sent = p2p::start_send(send)?;
-            sent.keep.push(packed.0);
+            sent.keep.push(packed);
             wait::finish_pair(a, received, sent)?
         }
     };
@@ -309,13 +255,14 @@ fn start_matched(a: &mut Args<'_>) -> Result<Request, MpiError> {
     let native = native()?;
     let datatype = p2p::datatype(args.datatype)?;
     let (mut message, mut request) = (matched.native, 0_u64);
+    let counted = Counted::new(native, args.count, datatype.native())?;
     native_call::call(
         native,
         fns::MPI_IMRECV,
         &[
             args.buffer,
-            p2p::int_count(args.count)?,
-            datatype.native(),
+            counted.count,
+            counted.datatype,
             native_call::out(&mut message),
             native_call::out(&mut request),
         ],
@@ -341,12 +288,32 @@ pub fn imrecv(a: &mut Args<'_>) -> Call {
     hand_out(a, 4, request)
 }
 
-/// `MPI_Cancel`: the native library decides whether the cancellation succeeds; the status tells.
+/// `MPI_Cancel`: the native library decides whether the cancellation of a message succeeds; the status tells. Of a
+/// generalized request the application decides; collective and partitioned operations and pairs cannot be cancelled.
 pub fn cancel(a: &mut Args<'_>) -> Call {
     let handle = a.handle_at(0, 0);
     let id = wait::request_id(handle)?.ok_or_else(|| {
         MpiError::new(mpi::MPI_ERR_REQUEST, "MPI_REQUEST_NULL cannot be cancelled")
     })?;
+    let (generalized, kind) = {
+        let state = state();
+        (
+            state.generalized(id),
+            state.requests.get(id).map(|r| r.kind),
+        )
+    };
+    if let Some((functions, complete)) = generalized {
+        return grequest::cancel(&functions, complete);
+    }
+    if matches!(
+        kind,
+        Some(Kind::Collective | Kind::CommDup(_) | Kind::Special)
+    ) {
+        return Err(MpiError::new(
+            mpi::MPI_ERR_REQUEST,
+            "only sends, receives and generalized requests can be cancelled",
+        ));
+    }
     let Some(mut request) = state().native_request(id)? else {
         return Ok(());
     };
@@ -363,6 +330,10 @@ pub fn request_free(a: &mut Args<'_>) -> Call {
     let id = wait::request_id(handle)?
         .ok_or_else(|| MpiError::new(mpi::MPI_ERR_REQUEST, "MPI_REQUEST_NULL cannot be freed"))?;
     a.set_handle(0, mpi::MPI_REQUEST_NULL);
+    let generalized = state().generalized(id);
+    if let Some((functions, complete)) = generalized {
+        return grequest::give_back(id, &functions, complete);
+    }
     let active = {
         let mut state = state();
         let Some(request) = state.requests.get_mut(id) else {

@@ -142,15 +142,7 @@ pub fn unpack(a: &mut Args<'_>) -> Call {
 pub fn pack_size(a: &mut Args<'_>) -> Call {
     p2p::comm(a.raw(2))?;
     let size = Elements::of(a, 0, 1)?.packed_bytes()?;
-    let fits = a.is_wide(3) || i32::try_from(size).is_ok();
-    a.set_int(
-        3,
-        if fits {
-            size
-        } else {
-            i64::from(mpi::MPI_UNDEFINED)
-        },
-    );
+    a.set_size(3, size);
     Ok(())
 }
 

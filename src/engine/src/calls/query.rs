@@ -32,15 +32,7 @@ fn size_bytes(handle: u64) -> Result<i64, MpiError> {
 /// `MPI_Type_size(datatype, size)` and `MPI_Type_size_x`, `_c`: `MPI_UNDEFINED` where an `int` cannot hold it.
 pub fn type_size(a: &mut Args<'_>) -> Call {
     let size = size_bytes(a.raw(0))?;
-    let fits = a.is_wide(1) || i32::try_from(size).is_ok();
-    a.set_int(
-        1,
-        if fits {
-            size
-        } else {
-            i64::from(mpi::MPI_UNDEFINED)
-        },
-    );
+    a.set_size(1, size);
     Ok(())
 }
 

@@ -3,20 +3,28 @@
 
 use mana_table::constants as mpi;
 
-use super::wait::{find_all_complete, find_complete, in_status, length, requests};
+use super::wait::{all_complete, find_all_complete, find_complete, in_status, length};
 use crate::args::Args;
 use crate::engine::state;
 use crate::error::Call;
-use crate::p2p;
-use crate::request::{Progress, RequestId};
+use crate::request::Progress;
 use crate::status::Completion;
-use crate::wait;
+use crate::watch::{self, Watched};
+use crate::{grequest, wait};
 
-/// The completion of a request that was found complete; the empty one for a null or inactive one.
-fn completion(id: Option<RequestId>) -> Completion {
+/// Keeps in the table what was found of requests that stay where they are.
+fn settle(all: &mut [Option<Watched>]) {
+    all.iter_mut().flatten().for_each(Watched::settle);
+}
+
+/// The completion of a request that was found complete, and settled; the empty one for a null or inactive one.
+fn completion(watched: Option<&Watched>) -> Completion {
+    if let Some(reported) = watched.and_then(|watched| grequest::query(watched.id())) {
+        return reported;
+    }
     let state = state();
-    match id
-        .and_then(|id| state.requests.get(id))
+    match watched
+        .and_then(|watched| state.requests.get(watched.id()))
         .map(|request| request.progress)
     {
         Some(Progress::Done(completion)) => completion,
@@ -26,11 +34,12 @@ fn completion(id: Option<RequestId>) -> Completion {
 
 /// `MPI_Request_get_status(request, flag, status)`.
 pub fn request_get_status(a: &mut Args<'_>) -> Call {
-    let id = wait::request_id(a.raw(0))?;
-    let done = id.map_or(Ok(true), p2p::poll)?;
+    let mut watched = watch::request(a.raw(0))?;
+    let done = watched.as_mut().map_or(Ok(true), Watched::poll)?;
+    settle(std::slice::from_mut(&mut watched));
     a.set_flag(1, done);
     if done {
-        wait::hand_over(a, 2, &completion(id))
+        wait::hand_over(a, 2, &completion(watched.as_ref()))
     } else {
         Ok(())
     }
@@ -39,17 +48,16 @@ pub fn request_get_status(a: &mut Args<'_>) -> Call {
 /// `MPI_Request_get_status_all(count, requests, flag, statuses)`.
 pub fn request_get_status_all(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
-    for id in ids.iter().flatten() {
-        if !p2p::poll(*id)? {
-            a.set_flag(2, false);
-            return Ok(());
-        }
+    let mut all = watch::requests(a, 1, len)?;
+    let done = all_complete(&mut all)?;
+    a.set_flag(2, done);
+    if !done {
+        return Ok(());
     }
-    a.set_flag(2, true);
+    settle(&mut all);
     let mut failed = 0;
-    for (index, id) in ids.iter().enumerate() {
-        let completion = completion(*id);
+    for (index, watched) in all.iter().enumerate() {
+        let completion = completion(watched.as_ref());
         failed += usize::from(completion.error != mpi::MPI_SUCCESS);
         wait::write_status(a, 3, index, &completion);
     }
@@ -59,9 +67,11 @@ pub fn request_get_status_all(a: &mut Args<'_>) -> Call {
 /// `MPI_Request_get_status_any(count, requests, index, flag, status)`.
 pub fn request_get_status_any(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
-    let (index, flag, completion) = match find_complete(&ids)? {
-        Ok(index) => (index as i64, true, completion(ids[index])),
+    let mut all = watch::requests(a, 1, len)?;
+    let found = find_complete(&mut all)?;
+    settle(&mut all);
+    let (index, flag, completion) = match found {
+        Ok(index) => (index as i64, true, completion(all[index].as_ref())),
         Err(active) => (
             i64::from(mpi::MPI_UNDEFINED),
             active == 0,
@@ -80,15 +90,17 @@ pub fn request_get_status_any(a: &mut Args<'_>) -> Call {
 /// `MPI_Request_get_status_some(incount, requests, outcount, indices, statuses)`.
 pub fn request_get_status_some(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
-    let Some(complete) = find_all_complete(&ids)? else {
+    let mut all = watch::requests(a, 1, len)?;
+    let found = find_all_complete(&mut all)?;
+    settle(&mut all);
+    let Some(complete) = found else {
         a.set_int(2, i64::from(mpi::MPI_UNDEFINED));
         return Ok(());
     };
     a.set_int(2, complete.len() as i64);
     let mut failed = 0;
     for (at, index) in complete.into_iter().enumerate() {
-        let completion = completion(ids[index]);
+        let completion = completion(all[index].as_ref());
         failed += usize::from(completion.error != mpi::MPI_SUCCESS);
         a.set_int_at(3, at, index as i64);
         wait::write_status(a, 4, at, &completion);

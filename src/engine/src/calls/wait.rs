@@ -5,23 +5,11 @@
 use mana_table::constants as mpi;
 
 use crate::args::Args;
-use crate::engine::state;
+use crate::engine::StateGuard;
 use crate::error::{Call, MpiError};
-use crate::p2p;
-use crate::request::{Progress, RequestId};
 use crate::status::Completion;
 use crate::wait::{self, Patience};
-
-/// The requests of the array behind parameter `i`; `None` where the handle is null.
-pub(super) fn requests(
-    a: &Args<'_>,
-    i: usize,
-    len: usize,
-) -> Result<Vec<Option<RequestId>>, MpiError> {
-    (0..len)
-        .map(|index| wait::request_id(a.handle_at(i, index)))
-        .collect()
-}
+use crate::watch::{self, Watched};
 
 /// The length parameter of an array.
 pub(super) fn length(a: &Args<'_>, i: usize) -> Result<usize, MpiError> {
@@ -33,62 +21,95 @@ pub(super) fn length(a: &Args<'_>, i: usize) -> Result<usize, MpiError> {
     })
 }
 
-/// Whether the request takes part in Waitany and its like: neither null nor inactive.
-fn is_active(id: RequestId) -> bool {
-    state()
-        .requests
-        .get(id)
-        .is_some_and(|request| request.progress != Progress::Inactive)
+/// Takes the completion of the request in element `index` of handle array `i`, and nulls the handle if the request is
+/// gone.
+///
+/// `locked` holds the state's lock over the elements of an array, as far as that is allowed.
+fn take_at(
+    a: &mut Args<'_>,
+    locked: &mut Option<StateGuard>,
+    i: usize,
+    index: usize,
+    watched: &Watched,
+) -> Completion {
+    let (completion, gone) = watched.take(locked);
+    if gone {
+        a.set_handle_at(i, index, mpi::MPI_REQUEST_NULL);
+    }
+    completion
+}
+
+/// Hands over the one request of a call: its handle in parameter `i`, its status in `status`.
+fn hand_over_one(a: &mut Args<'_>, i: usize, status: usize, watched: &Watched) -> Call {
+    let completion = take_at(a, &mut None, i, 0, watched);
+    wait::hand_over(a, status, &completion)
 }
 
 /// `MPI_Wait(request, status)`.
 pub fn wait(a: &mut Args<'_>) -> Call {
-    let Some(id) = wait::request_id(a.handle_at(0, 0))? else {
+    let Some(mut watched) = watch::request(a.handle_at(0, 0))? else {
         return wait::hand_over(a, 1, &Completion::EMPTY);
     };
-    wait::wait_for(a, id)?;
-    let completion = wait::take_at(a, 0, 0, id);
-    wait::hand_over(a, 1, &completion)
+    let mut patience = Patience::new();
+    while !watched.poll()? {
+        watch::pause(a, &mut patience, std::iter::once(&mut watched));
+    }
+    hand_over_one(a, 0, 1, &watched)
 }
 
 /// `MPI_Test(request, flag, status)`.
 pub fn test(a: &mut Args<'_>) -> Call {
-    let Some(id) = wait::request_id(a.handle_at(0, 0))? else {
+    let Some(mut watched) = watch::request(a.handle_at(0, 0))? else {
         a.set_flag(1, true);
         return wait::hand_over(a, 2, &Completion::EMPTY);
     };
-    let done = p2p::poll(id)?;
+    let done = watched.poll()?;
     a.set_flag(1, done);
-    if !done {
-        return Ok(());
+    if done {
+        hand_over_one(a, 0, 2, &watched)
+    } else {
+        Ok(())
     }
-    let completion = wait::take_at(a, 0, 0, id);
-    wait::hand_over(a, 2, &completion)
 }
 
 /// `MPI_Waitall(count, requests, statuses)`.
 pub fn waitall(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
+    let mut all = watch::requests(a, 1, len)?;
+    let mut patience = Patience::new();
     // In order: while one is waited for, the native library moves the others along too.
-    for id in ids.iter().flatten() {
-        wait::wait_for(a, *id)?;
+    for at in 0..len {
+        while let Some(watched) = &mut all[at]
+            && !watched.poll()?
+        {
+            watch::pause(a, &mut patience, all.iter_mut().flatten());
+        }
     }
-    complete_all(a, 1, 2, &ids)
+    complete_all(a, 1, 2, &all)
+}
+
+/// Whether all requests are complete; looks no further than the first that is not. What was found is kept in the table.
+pub(super) fn all_complete(all: &mut [Option<Watched>]) -> Result<bool, MpiError> {
+    for watched in all.iter_mut().flatten() {
+        if !watched.poll()? {
+            all.iter_mut().flatten().for_each(Watched::settle);
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// `MPI_Testall(count, requests, flag, statuses)`.
 pub fn testall(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
-    for id in ids.iter().flatten() {
-        if !p2p::poll(*id)? {
-            a.set_flag(2, false);
-            return Ok(());
-        }
+    let mut all = watch::requests(a, 1, len)?;
+    let done = all_complete(&mut all)?;
+    a.set_flag(2, done);
+    if done {
+        complete_all(a, 1, 3, &all)
+    } else {
+        Ok(())
     }
-    a.set_flag(2, true);
-    complete_all(a, 1, 3, &ids)
 }
 
 /// Hands over every request of the array; `MPI_ERR_IN_STATUS` if one failed (MPI-5.0 section 3.7.5).
@@ -96,11 +117,14 @@ fn complete_all(
     a: &mut Args<'_>,
     handles: usize,
     statuses: usize,
-    ids: &[Option<RequestId>],
+    all: &[Option<Watched>],
 ) -> Call {
     let mut failed = 0;
-    for (index, id) in ids.iter().enumerate() {
-        let completion = id.map_or(Completion::EMPTY, |id| wait::take_at(a, handles, index, id));
+    let mut locked = None;
+    for (index, watched) in all.iter().enumerate() {
+        let completion = watched.as_ref().map_or(Completion::EMPTY, |watched| {
+            take_at(a, &mut locked, handles, index, watched)
+        });
         failed += usize::from(completion.error != mpi::MPI_SUCCESS);
         wait::write_status(a, statuses, index, &completion);
     }
@@ -119,14 +143,14 @@ pub(super) fn in_status(failed: usize) -> Call {
 }
 
 /// Looks for one complete request: its index, or `Err(active)` with the number that are active.
-pub(super) fn find_complete(ids: &[Option<RequestId>]) -> Result<Result<usize, usize>, MpiError> {
+pub(super) fn find_complete(all: &mut [Option<Watched>]) -> Result<Result<usize, usize>, MpiError> {
     let mut active = 0;
-    for (index, id) in ids.iter().enumerate() {
-        let Some(id) = id.filter(|id| is_active(*id)) else {
+    for (index, watched) in all.iter_mut().enumerate() {
+        let Some(watched) = watched.as_mut().filter(|watched| watched.is_active()) else {
             continue;
         };
         active += 1;
-        if p2p::poll(id)? {
+        if watched.poll()? {
             return Ok(Ok(index));
         }
     }
@@ -136,16 +160,16 @@ pub(super) fn find_complete(ids: &[Option<RequestId>]) -> Result<Result<usize, u
 /// `MPI_Waitany(count, requests, index, status)`.
 pub fn waitany(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
+    let mut all = watch::requests(a, 1, len)?;
     let mut patience = Patience::new();
     loop {
-        match find_complete(&ids)? {
-            Ok(index) => return hand_over_any(a, &ids, index, 2, 3),
+        match find_complete(&mut all)? {
+            Ok(index) => return hand_over_any(a, &all, index, 2, 3),
             Err(0) => {
                 a.set_int(2, i64::from(mpi::MPI_UNDEFINED));
                 return wait::hand_over(a, 3, &Completion::EMPTY);
             }
-            Err(_) => patience.pause(a),
+            Err(_) => watch::pause(a, &mut patience, all.iter_mut().flatten()),
         }
     }
 }
@@ -153,11 +177,11 @@ pub fn waitany(a: &mut Args<'_>) -> Call {
 /// `MPI_Testany(count, requests, index, flag, status)`.
 pub fn testany(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
-    match find_complete(&ids)? {
+    let mut all = watch::requests(a, 1, len)?;
+    match find_complete(&mut all)? {
         Ok(index) => {
             a.set_flag(3, true);
-            hand_over_any(a, &ids, index, 2, 4)
+            hand_over_any(a, &all, index, 2, 4)
         }
         Err(active) => {
             a.set_int(2, i64::from(mpi::MPI_UNDEFINED));
@@ -174,26 +198,30 @@ pub fn testany(a: &mut Args<'_>) -> Call {
 /// Hands over the one complete request at `index`.
 fn hand_over_any(
     a: &mut Args<'_>,
-    ids: &[Option<RequestId>],
+    all: &[Option<Watched>],
     index: usize,
     index_param: usize,
     status_param: usize,
 ) -> Call {
-    let completion = ids[index].map_or(Completion::EMPTY, |id| wait::take_at(a, 1, index, id));
+    let completion = all[index].as_ref().map_or(Completion::EMPTY, |watched| {
+        take_at(a, &mut None, 1, index, watched)
+    });
     a.set_int(index_param, index as i64);
     wait::hand_over(a, status_param, &completion)
 }
 
 /// All complete requests' indices, or `None` when none is active.
-pub(super) fn find_all_complete(ids: &[Option<RequestId>]) -> Result<Option<Vec<usize>>, MpiError> {
+pub(super) fn find_all_complete(
+    all: &mut [Option<Watched>],
+) -> Result<Option<Vec<usize>>, MpiError> {
     let mut complete = Vec::new();
     let mut active = 0;
-    for (index, id) in ids.iter().enumerate() {
-        let Some(id) = id.filter(|id| is_active(*id)) else {
+    for (index, watched) in all.iter_mut().enumerate() {
+        let Some(watched) = watched.as_mut().filter(|watched| watched.is_active()) else {
             continue;
         };
         active += 1;
-        if p2p::poll(id)? {
+        if watched.poll()? {
             complete.push(index);
         }
     }
@@ -203,12 +231,14 @@ pub(super) fn find_all_complete(ids: &[Option<RequestId>]) -> Result<Option<Vec<
 /// `MPI_Waitsome(incount, requests, outcount, indices, statuses)`.
 pub fn waitsome(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
+    let mut all = watch::requests(a, 1, len)?;
     let mut patience = Patience::new();
     loop {
-        match find_all_complete(&ids)? {
-            Some(complete) if complete.is_empty() => patience.pause(a),
-            found => return hand_over_some(a, &ids, found),
+        match find_all_complete(&mut all)? {
+            Some(complete) if complete.is_empty() => {
+                watch::pause(a, &mut patience, all.iter_mut().flatten());
+            }
+            found => return hand_over_some(a, &all, found),
         }
     }
 }
@@ -216,13 +246,13 @@ pub fn waitsome(a: &mut Args<'_>) -> Call {
 /// `MPI_Testsome(incount, requests, outcount, indices, statuses)`.
 pub fn testsome(a: &mut Args<'_>) -> Call {
     let len = length(a, 0)?;
-    let ids = requests(a, 1, len)?;
-    let found = find_all_complete(&ids)?;
-    hand_over_some(a, &ids, found)
+    let mut all = watch::requests(a, 1, len)?;
+    let found = find_all_complete(&mut all)?;
+    hand_over_some(a, &all, found)
 }
 
 /// Hands over the complete requests; `None`: none was active.
-fn hand_over_some(a: &mut Args<'_>, ids: &[Option<RequestId>], found: Option<Vec<usize>>) -> Call {
+fn hand_over_some(a: &mut Args<'_>, all: &[Option<Watched>], found: Option<Vec<usize>>) -> Call {
     let Some(complete) = found else {
         a.set_int(2, i64::from(mpi::MPI_UNDEFINED));
         return Ok(());
@@ -230,7 +260,9 @@ fn hand_over_some(a: &mut Args<'_>, ids: &[Option<RequestId>], found: Option<Vec
     a.set_int(2, complete.len() as i64);
     let mut failed = 0;
     for (at, index) in complete.into_iter().enumerate() {
-        let completion = ids[index].map_or(Completion::EMPTY, |id| wait::take_at(a, 1, index, id));
+        let completion = all[index].as_ref().map_or(Completion::EMPTY, |watched| {
+            take_at(a, &mut None, 1, index, watched)
+        });
         failed += usize::from(completion.error != mpi::MPI_SUCCESS);
         a.set_int_at(3, at, index as i64);
         wait::write_status(a, 4, at, &completion);

@@ -41,8 +41,9 @@ fn start() {
         let mut gate = Gate::install_with(0x1234, 22, super::fs_switch()).expect("the gate");
         gate.set_local(LOCAL_SLOT, add_locally as *const () as usize);
         gate.seal().expect("a sealed gate");
-        lender::start().expect("the factory");
     });
+    // Each test is a thread of its own, and the root of those it creates.
+    lender::start().expect("the factory");
 }
 
 fn slot(slot: u16) -> *const () {

@@ -64,6 +64,7 @@ fn policy(text: &'static str) -> Result<(Policy, &'static str), Problem> {
         "engine" => Policy::Engine,
         "collective" => Policy::Collective,
         "icollective" => Policy::Icollective,
+        "pcollective" => Policy::Pcollective,
         "stub" => Policy::Stub,
         "unsupported" => {
             let (reason, rest) = rest

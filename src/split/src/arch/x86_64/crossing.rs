@@ -4,7 +4,7 @@
 //!   stub      jmp *slot(gate)
 //!   entry     mov $slot,%eax ; jmp common          one per slot, 16 bytes each
 //!   common    save the caller's registers in a CrossFrame on its own stack
-//!             find the thread's block through %gs, check that it is this thread's   (else: adopt, slow)
+//!             check that the block at %gs is this thread's   (else: adopt, slow)
 //!             FS := lower ; call handlers[slot](&mut frame) ; FS := upper
 //!             drop the frame, return the handler's rax
 //! ```
@@ -13,7 +13,7 @@
 //! one of them at start-up, so the fast path holds no test.
 //!
 //! The block's `upper_fs` is compared with FS on every call because clone(2) copies %gs: a thread that has not crossed
-//! yet carries its creator's block.
+//! yet carries its creator's block, at the root of all a block that is nobody's (`lender::start`). %gs is never 0.
 //!
 //! # Safety
 //! Entered with the upper TLS live, on the upper stack, signals as the application has them. A signal may arrive
@@ -24,7 +24,7 @@ use std::arch::global_asm;
 use std::mem::offset_of;
 use std::sync::atomic::AtomicPtr;
 
-use super::registers::{ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS};
+use super::registers::{ARCH_GET_FS, ARCH_SET_FS};
 use crate::crossing::HANDLERS;
 use crate::frame::{CrossFrame, FRAME_BYTES};
 use crate::gate::{FsSwitch, GATE_SLOTS};
@@ -80,8 +80,8 @@ slot_entries!(
     "mana_crossing_common_system_call"
 );
 
-/// The common path; `$load` leaves FS in rax and the block (or 0) in rbx, `$write` sets FS to rsi and may clobber the
-/// caller-saved registers except r8.
+/// The common path; `$load` leaves FS in rax, `$write` sets FS to rsi and may clobber the caller-saved registers except r8.
+/// The block is addressed through %gs: reading the register itself takes longer than all that is read from the block.
 macro_rules! common_path {
     ($name:literal, load: [$($load:literal),+], write: [$($write:literal),+] $(, $operand:ident = $value:expr)*) => {
         global_asm!(
@@ -101,44 +101,38 @@ macro_rules! common_path {
             "mov [rsp + {args} + 24], rcx",
             "mov [rsp + {args} + 32], r8",
             "mov [rsp + {args} + 40], r9",
-            "mov [rsp + {rbx}], rbx",
-            ".cfi_rel_offset rbx, {rbx}",
-            "mov [rsp + {rbp}], rbp", // rbp, r12 to r15: for re-execution; the handler preserves them
+            "mov [rsp + {rbx}], rbx", // callee-saved ones: for re-execution; the handler preserves them
+            "mov [rsp + {rbp}], rbp",
             "mov [rsp + {r12}], r12",
             "mov [rsp + {r13}], r13",
             "mov [rsp + {r14}], r14",
             "mov [rsp + {r15}], r15",
             $($load,)+
-            "test rbx, rbx", // no block: the first crossing of a thread whose creators never crossed
-            "jz 3f",
-            "cmp rax, [rbx + {upper_fs}]", // somebody else's block: the first crossing of a cloned thread
+            "cmp rax, gs:[{upper_fs}]", // another: somebody else's block, the first crossing of this thread
             "jne 3f",
             "2:",
             "mov qword ptr [rsp + {state}], 0", // RE_EXECUTE until the handler says otherwise
-            "mov [rbx + {inside}], rsp",
+            "mov gs:[{inside}], rsp",
             "mov rax, [rsp + {slot}]",
             "lea rcx, [rip + {handlers}]",
             "mov r8, [rcx + rax*8]", // loads come before the switch, which lets nothing past it
-            "mov rsi, [rbx + {lower_fs}]",
+            "mov rsi, gs:[{lower_fs}]",
             $($write,)+ // from here on the lower TLS is live
             "mov rdi, rsp",
             "call r8", // handlers[slot](&mut frame)
             "mov r8, rax", // the result, across the switch
-            "mov rsi, [rbx + {upper_fs}]", // rbx is callee-saved
-            "mov qword ptr [rbx + {inside}], 0",
-            "mov rbx, [rsp + {rbx}]",
+            "mov rsi, gs:[{upper_fs}]",
+            "mov qword ptr gs:[{inside}], 0",
             $($write,)+ // from here on the upper TLS is live again
             "mov rax, r8",
             ".cfi_remember_state",
-            ".cfi_restore rbx",
             "add rsp, {frame_bytes}",
             ".cfi_adjust_cfa_offset -{frame_bytes}",
             "ret",
             ".cfi_restore_state",
             "3:", // slow: once per thread
             "mov rdi, rax",
-            "call {adopt}", // adopt(fs) -> block; also sets %gs
-            "mov rbx, rax",
+            "call {adopt}", // adopt(fs) points %gs to this thread's block
             "jmp 2b",
             ".cfi_endproc",
             frame_bytes = const FRAME_BYTES,
@@ -164,28 +158,22 @@ macro_rules! common_path {
 // The word at FS holds FS itself (ELF Handling For Thread-Local Storage, variant II): read in half the time of rdfsbase.
 common_path!(
     "mana_crossing_common_instructions",
-    load: ["rdgsbase rbx", "mov rax, fs:[0]"],
+    load: ["mov rax, fs:[0]"],
     write: ["wrfsbase rsi"]
 );
 
-// arch_prctl(code, address): the getters store through `address`, for which the frame's not yet used `state` and
-// `result` serve. The system call clobbers rcx and r11, which are free here.
+// arch_prctl(code, address): the getter stores through `address`, for which the frame's not yet used `result` serves. The
+// system call clobbers rcx and r11, which are free here.
 common_path!(
     "mana_crossing_common_system_call",
     load: [
-        "mov edi, {get_gs}",
-        "lea rsi, [rsp + {state}]",
-        "mov eax, {arch_prctl}",
-        "syscall",
         "mov edi, {get_fs}",
         "lea rsi, [rsp + {result}]",
         "mov eax, {arch_prctl}",
         "syscall",
-        "mov rbx, [rsp + {state}]",
         "mov rax, [rsp + {result}]"
     ],
     write: ["mov edi, {set_fs}", "mov eax, {arch_prctl}", "syscall"],
-    get_gs = ARCH_GET_GS,
     get_fs = ARCH_GET_FS,
     set_fs = ARCH_SET_FS,
     arch_prctl = libc::SYS_arch_prctl,
