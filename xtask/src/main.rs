@@ -1,5 +1,6 @@
 //! Tasks of the workspace: `cargo xtask <task>`.
 
+mod conformance;
 mod demo;
 mod generate;
 mod provision;
@@ -25,6 +26,8 @@ enum Task {
     },
     /// Show a job that begins under MPICH, is killed, and ends under Open MPI.
     Demo,
+    /// Run foreign test suites natively and under mana, and compare.
+    Conformance(conformance::Options),
     /// Run every check and every test.
     Test(test::Options),
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
             .map(drop)
             .map_err(|error| error.to_string()),
         Task::Demo => demo::run().map_err(|error| error.to_string()),
+        Task::Conformance(options) => conformance::run(&options).map_err(|error| error.to_string()),
         Task::Test(options) if test::run(&options) => Ok(()),
         Task::Test(_) => Err("not everything passed".to_owned()),
     };

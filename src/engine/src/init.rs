@@ -129,8 +129,43 @@ fn publish_predefined(native: &Native) {
             let below = native
                 .predefined()
                 .datatype_or_stand_in(value)
-                .map_or(0, |handle| handle.raw());
+                .map_or_else(|| in_bytes(native, size_bytes), |handle| handle.raw());
             publish::publish_datatype(value, below, size_bytes, true);
+        }
+    }
+}
+
+/// What stands for a predefined type that the library lacks (`MPI_REAL2` in most): as many bytes, which travel, and are parts
+/// of derived types, as well as it would. 0, no type, where even that cannot be made.
+fn in_bytes(native: &Native, size_bytes: i64) -> u64 {
+    let byte = native.predefined().datatype(mpi::MPI_BYTE);
+    let mut below = 0_u64;
+    let made = native_call::call(
+        native,
+        fns::MPI_TYPE_CONTIGUOUS,
+        &[
+            size_bytes as u64,
+            byte.map_or(0, |byte| byte.raw()),
+            native_call::out(&mut below),
+        ],
+    )
+    .and_then(|()| {
+        native_call::call(
+            native,
+            fns::MPI_TYPE_COMMIT,
+            &[native_call::out(&mut below)],
+        )
+    });
+    made.map_or(0, |()| below)
+}
+
+/// Frees the types that [`in_bytes`] made: libraries complain of those that are left at the end.
+pub fn free_stand_ins(native: &Native) {
+    for value in mpi::MPI_DATATYPE_NULL + 1..mpi::MPI_DATATYPE_NULL + 0x100 {
+        let known = native.predefined().datatype_or_stand_in(value).is_some();
+        if let Some(slot) = publish::datatype(value).filter(|slot| !known && slot.native() != 0) {
+            let mut below = slot.native();
+            native_call::raw(native, fns::MPI_TYPE_FREE, &[native_call::out(&mut below)]);
         }
     }
 }

@@ -68,6 +68,7 @@ pub fn take_down() -> Call {
         return Ok(());
     }
     cut::finish();
+    init::free_stand_ins(native);
     native_call::call(native, fns::MPI_FINALIZE, &[])?;
     cut::shutdown();
     Ok(())

@@ -261,8 +261,10 @@ mod tests {
 
     #[test]
     fn tokens_are_used_by_all_or_none() {
-        let mut epoch = Epoch::default();
-        epoch.posts = BTreeMap::from([(0, 2), (1, 1)]);
+        let mut epoch = Epoch {
+            posts: BTreeMap::from([(0, 2), (1, 1)]),
+            ..Epoch::default()
+        };
         assert!(!epoch.take_posts(&BTreeSet::from([0, 2])));
         assert!(epoch.take_posts(&BTreeSet::from([0, 1])));
         assert_eq!(epoch.posts, BTreeMap::from([(0, 1)]));
@@ -271,8 +273,10 @@ mod tests {
 
     #[test]
     fn access_and_exposure_go_side_by_side() {
-        let mut epoch = Epoch::default();
-        epoch.access = Some(BTreeSet::from([1]));
+        let mut epoch = Epoch {
+            access: Some(BTreeSet::from([1])),
+            ..Epoch::default()
+        };
         assert!(epoch.communicate(1).is_ok() && epoch.communicate(0).is_err());
         assert!(epoch.may_post().is_ok() && epoch.may_start().is_err());
         assert!(epoch.may_lock(Some(0)).is_err());

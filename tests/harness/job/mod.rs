@@ -24,7 +24,7 @@ use crate::processes;
 pub use finished::Finished;
 pub use spec::JobSpec;
 
-/// After this long without what was waited for, a job is reported as stuck.
+/// After this long without what was waited for, a job is reported as stuck, unless its specification says otherwise.
 const WATCHDOG: Duration = Duration::from_secs(180);
 
 /// How often a condition is looked at again.
@@ -37,6 +37,7 @@ pub struct Job {
     mark: String,
     dir: tempfile::TempDir,
     shown: String,
+    watchdog: Duration,
 }
 
 impl Job {
@@ -156,7 +157,7 @@ impl Job {
         let command = self.shown.clone();
         SuiteError::Stuck {
             command,
-            waited: WATCHDOG,
+            waited: self.watchdog,
             awaited: awaited.to_owned(),
             report,
         }
@@ -180,7 +181,7 @@ fn poll<T>(
         if let Some(found) = ready(job)? {
             return Ok(found);
         }
-        if begin.elapsed() > WATCHDOG {
+        if begin.elapsed() > job.watchdog {
             return Err(job.stuck(awaited));
         }
         std::thread::sleep(POLL_INTERVAL);

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use super::{Finished, Job};
+use super::{Finished, Job, WATCHDOG};
 use crate::command::shown;
 use crate::error::{Context, Result, SuiteError};
 use crate::mpi::{Fabric, Mpi};
@@ -22,6 +23,8 @@ pub struct JobSpec {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     wrapper: Vec<OsString>,
+    directory: Option<PathBuf>,
+    watchdog: Duration,
 }
 
 impl JobSpec {
@@ -37,6 +40,8 @@ impl JobSpec {
             args: Vec::new(),
             env: Vec::new(),
             wrapper: Vec::new(),
+            directory: None,
+            watchdog: WATCHDOG,
         }
     }
 
@@ -73,6 +78,20 @@ impl JobSpec {
         self
     }
 
+    /// Starts it in that directory.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Chooses after how long it is reported as stuck: foreign programs may take longer, or hang often.
+    #[must_use]
+    pub fn watchdog(mut self, watchdog: Duration) -> Self {
+        self.watchdog = watchdog;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -100,6 +119,9 @@ impl JobSpec {
             .stdin(Stdio::null())
             .stdout(output("stdout")?)
             .stderr(output("stderr")?);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
         let shown = shown(&command);
         let child = command.spawn().map_err(|source| SuiteError::Start {
             command: shown.clone(),
@@ -110,6 +132,7 @@ impl JobSpec {
             mark,
             dir,
             shown,
+            watchdog: self.watchdog,
         })
     }
 

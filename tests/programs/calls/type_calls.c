@@ -259,6 +259,32 @@ static void large(void) {
 }
 #endif
 
+#ifdef MPI_REAL2
+/* Types that many libraries lack: they travel, and are parts of other types. */
+static void rare_types(void) {
+    MPI_Datatype rare[] = {MPI_REAL2, MPI_COMPLEX4, MPI_INTEGER16, MPI_LOGICAL16}, pair, found;
+    char name[MPI_MAX_OBJECT_NAME];
+    int length, i;
+    for (i = 0; i < 4; i++) {
+        char sent[40], got[40];
+        int size;
+        memset(sent, 'a' + check_rank, sizeof sent);
+        memset(got, 0, sizeof got);
+        MPI_Type_size(rare[i], &size);
+        MPI_Type_contiguous(2, rare[i], &pair);
+        MPI_Type_commit(&pair);
+        MPI_Sendrecv(sent, 1, pair, 1 - check_rank, 0, got, 2, rare[i], 1 - check_rank, 0, MPI_COMM_WORLD,
+                     MPI_STATUS_IGNORE);
+        CHECK(got[0] == 'b' - check_rank && got[2 * size - 1] == 'b' - check_rank && got[2 * size] == 0);
+        MPI_Type_free(&pair);
+    }
+    MPI_Type_get_name(MPI_DATATYPE_NULL, name, &length);
+    CHECK(strcmp(name, "MPI_DATATYPE_NULL") == 0);
+    CHECK_ERROR(MPI_Type_get_value_index(MPI_DATATYPE_NULL, MPI_INT, &found), MPI_ERR_TYPE);
+    CHECK_ERROR(MPI_Type_get_value_index(MPI_INT, MPI_DATATYPE_NULL, &found), MPI_ERR_TYPE);
+}
+#endif
+
 int main(int argc, char **argv) {
     check_begin(&argc, &argv, 2);
     constructors();
@@ -269,6 +295,11 @@ int main(int argc, char **argv) {
     freed_while_pending();
     errors();
     fortran_types();
+    if (check_under_mana()) {
+#ifdef MPI_REAL2
+        rare_types();
+#endif
+    }
 #if MPI_VERSION >= 4
     large();
 #endif

@@ -73,6 +73,10 @@ pub fn type_match_size(a: &mut Args<'_>) -> Call {
 /// `MPI_Type_get_value_index(value_type, index_type, pair_type)`: `MPI_DATATYPE_NULL` where there is no such pair.
 pub fn type_get_value_index(a: &mut Args<'_>) -> Call {
     let (value, index) = (type_arg(a, 0)?, type_arg(a, 1)?);
+    for datatype in [value, index] {
+        // Dead handles and MPI_DATATYPE_NULL have no layout.
+        state().objects.datatypes.layout(datatype)?;
+    }
     let is_pair = |parts: [(u8, DatatypeHandle); 2]| parts[0].1 == value && parts[1].1 == index;
     let pair = PREDEFINED.iter().find(|row| row.parts.is_some_and(is_pair));
     a.set_handle(

@@ -300,11 +300,15 @@ impl Datatypes {
         Ok(contents)
     }
 
-    /// `MPI_Type_get_name`: a predefined type is named after itself until renamed, a derived one is not named.
+    /// `MPI_Type_get_name`: a predefined type is named after itself until renamed, so is `MPI_DATATYPE_NULL` (MPI-5.0 section
+    /// 7.8); a derived one is not named.
     ///
     /// # Errors
     /// [`ObjectError::DeadHandle`].
     pub fn name(&self, handle: DatatypeHandle) -> Result<CString, ObjectError> {
+        if handle.is_null() {
+            return Ok(c"MPI_DATATYPE_NULL".to_owned());
+        }
         let given = self.extras(handle)?.and_then(|extras| extras.name.clone());
         let default = || {
             predefined(handle)

@@ -1,0 +1,61 @@
+//! What a native verdict and mana's say together.
+
+use super::outcome::Verdict;
+use super::store::Entry;
+
+/// A case's place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// Passes on both sides.
+    Pass,
+    /// Skipped on both, or natively not to be had and skipped by mana.
+    Skip,
+    /// Goes wrong on both sides.
+    Neither,
+    /// Passes under mana only.
+    More,
+    /// Natively it passes or is skipped; mana says that it lacks the function.
+    Unsupported,
+    /// Natively it passes or is skipped; under mana it goes wrong or is skipped.
+    Differs,
+}
+
+/// Compares native with mana; `None` where one of them has not run.
+pub(crate) fn class(entry: &Entry) -> Option<Class> {
+    pair(entry.native?, entry.mana?)
+}
+
+/// Compares native with restarted; `None` where one of them has not run.
+pub(crate) fn restarted_class(entry: &Entry) -> Option<Class> {
+    pair(entry.native?, entry.restarted?)
+}
+
+fn pair(native: Verdict, mana: Verdict) -> Option<Class> {
+    Some(match (native, mana) {
+        (Verdict::Pass, Verdict::Pass) => Class::Pass,
+        (_, Verdict::Pass) => Class::More,
+        (Verdict::Pass, Verdict::Skip) => Class::Differs,
+        (_, Verdict::Skip) => Class::Skip,
+        (Verdict::Pass | Verdict::Skip, Verdict::Unsupported) => Class::Unsupported,
+        (Verdict::Pass | Verdict::Skip, _) => Class::Differs,
+        (_, _) => Class::Neither,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, pair};
+    use crate::conformance::outcome::Verdict::{Fail, Hang, Pass, Skip, Unsupported};
+
+    #[test]
+    fn only_what_mana_does_worse_differs() {
+        let differs = [(Pass, Fail), (Pass, Skip), (Skip, Fail), (Pass, Hang)];
+        for (native, mana) in differs {
+            assert_eq!(pair(native, mana), Some(Class::Differs), "{native} {mana}");
+        }
+        assert_eq!(pair(Pass, Unsupported), Some(Class::Unsupported));
+        assert_eq!(pair(Hang, Fail), Some(Class::Neither));
+        assert_eq!(pair(Fail, Pass), Some(Class::More));
+        assert_eq!(pair(Skip, Pass), Some(Class::More));
+    }
+}

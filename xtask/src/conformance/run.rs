@@ -1,0 +1,162 @@
+//! One job of a suite: started as its side wants it, watched, its end as a value.
+
+use std::path::{Path, PathBuf};
+
+use mana_suite::lock::one_job_at_a_time;
+use mana_suite::{JobSpec, Result, SuiteError, places};
+
+use super::outcome::{Outcome, Side, Verdict};
+use super::{Place, restart};
+
+/// Where everything of this command is.
+pub(crate) fn home() -> PathBuf {
+    places::target().join("conformance")
+}
+
+/// How a job ended.
+pub(crate) struct Ran {
+    /// Whether it ended by itself.
+    pub ended: bool,
+    /// Whether the launcher's status was zero.
+    pub success: bool,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Its outcome where the status says it all.
+    pub fn by_status(&self) -> Outcome {
+        self.judged(self.success)
+    }
+
+    /// Its outcome, if `good` is what the suite thinks of it.
+    pub fn judged(&self, good: bool) -> Outcome {
+        let verdict = match (self.ended, good) {
+            (false, _) => Verdict::Hang,
+            (true, true) => Verdict::Pass,
+            (true, false) if says_unsupported(&self.stdout) || says_unsupported(&self.stderr) => {
+                Verdict::Unsupported
+            }
+            (true, false) => Verdict::Fail,
+        };
+        let log = match verdict {
+            Verdict::Pass => String::new(),
+            _ => format!(
+                "--- stdout\n{}\n--- stderr\n{}\n",
+                tail(&self.stdout),
+                tail(&self.stderr)
+            ),
+        };
+        Outcome { verdict, log }
+    }
+}
+
+/// Whether mana said that it lacks the function.
+pub(crate) fn says_unsupported(text: &str) -> bool {
+    text.contains("`mana functions` lists what is")
+        || text.contains("MPI_ERR_UNSUPPORTED_OPERATION")
+}
+
+/// The end of a long output.
+fn tail(text: &str) -> &str {
+    const KEPT_BYTES: usize = 8000;
+    let from = text.len().saturating_sub(KEPT_BYTES);
+    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at));
+    &text[from.unwrap_or(0)..]
+}
+
+/// A job of `program` at this place.
+pub(crate) fn job(place: &Place<'_>, ranks: u32, program: impl Into<PathBuf>) -> JobSpec {
+    let job = JobSpec::new(place.mpi, ranks, program)
+        .watchdog(place.watchdog())
+        .wrapped_in(["nice", "-n", "5"]);
+    match place.side {
+        Side::Native => job,
+        Side::Mana => job
+            .env("MANA_MPI", place.mpi.library())
+            .env("MANA_CKPT_DIR", home().join("ckpts")),
+        // Where it checkpoints to is `restart`'s.
+        Side::Restarted => job.env("MANA_MPI", place.mpi.library()),
+    }
+}
+
+/// Runs it to its end, or until the watchdog ends it.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn run(place: &Place<'_>, ranks: u32, job: &JobSpec) -> Result<Ran> {
+    let _turn = one_job_at_a_time()?;
+    if place.side == Side::Restarted {
+        return restart::run(place, ranks, job);
+    }
+    ended(job.launch()?.wait())
+}
+
+/// A hang is a result.
+pub(crate) fn ended(end: Result<mana_suite::Finished>) -> Result<Ran> {
+    match end {
+        Ok(finished) => Ok(Ran {
+            ended: true,
+            success: finished.status.success(),
+            stdout: finished.stdout,
+            stderr: finished.stderr,
+        }),
+        Err(SuiteError::Stuck { report, .. }) => Ok(Ran {
+            ended: false,
+            success: false,
+            stdout: report,
+            stderr: String::new(),
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes or removes the log of a case.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn keep_log(
+    place: &Place<'_>,
+    suite: &str,
+    ranks: u32,
+    case: &str,
+    outcome: &Outcome,
+) -> Result<()> {
+    let path = log_path(suite, place.mpi.name, ranks, case, place.side);
+    if outcome.log.is_empty() {
+        // There may be none of an earlier run.
+        let _absent = std::fs::remove_file(&path);
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        file("create", parent, std::fs::create_dir_all(parent))?;
+    }
+    file("write", &path, std::fs::write(&path, &outcome.log))
+}
+
+/// Where the log of a case is, if it did not pass.
+fn log_path(suite: &str, mpi: &str, ranks: u32, case: &str, side: Side) -> PathBuf {
+    let plain: String = case
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    home()
+        .join("logs")
+        .join(format!("{suite}-{mpi}-{ranks}-{side}"))
+        .join(plain + ".log")
+}
+
+/// An I/O result as one of the harness.
+pub(crate) fn file<T>(action: &'static str, path: &Path, done: std::io::Result<T>) -> Result<T> {
+    done.map_err(|source| SuiteError::File {
+        action,
+        path: path.to_owned(),
+        source,
+    })
+}
