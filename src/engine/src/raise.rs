@@ -33,7 +33,9 @@ pub enum Reaction {
 /// Raises `error` in the call `a` and returns the error code for the application.
 #[cold]
 pub fn raise(a: &Args<'_>, error: &MpiError) -> i32 {
-    let holder = Holder::of_call(a).unwrap_or(Holder::COMM_SELF);
+    let holder = Holder::of_call(a)
+        .or_else(|| Holder::of_request(a))
+        .unwrap_or(Holder::COMM_SELF);
     raise_on(holder, a.row().id, error)
 }
 
