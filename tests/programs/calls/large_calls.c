@@ -1,9 +1,9 @@
 /* Counts that an int cannot hold, also over libraries whose functions take an int.
  *
  *      messages, collectives and reductions of 3 * 10^9 elements of an empty type: counts without memory
- *      one message of 2^31 + 16 bytes, sent and received as other types
+ *      with any argument also one message of 2^31 + 16 bytes, sent and received as other types: needs 2 GiB on each rank
  *
- * Needs 2 GiB of memory on each rank. Prints "ok" or what differs. 2 ranks.
+ * Prints "ok" or what differs. 2 ranks.
  */
 #include "check.h"
 #include <stdlib.h>
@@ -70,6 +70,6 @@ static void one_message(void) {
 int main(int argc, char **argv) {
     check_begin(&argc, &argv, 2);
     empty();
-    one_message();
+    if (argc > 1) one_message();
     return check_end();
 }
