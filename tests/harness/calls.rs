@@ -109,6 +109,7 @@ macro_rules! all_calls {
             group_calls 4,
             info_calls 2,
             isendrecv_calls 4,
+            large_calls 2,
             op_calls 2,
             pack_calls 2,
             partitioned_calls 2,

@@ -3,15 +3,20 @@
 //! ```text
 //!   MPI_Send(…, comm)         -> Comm       MPI_File_read(fh, …)    -> File      MPI_FILE_NULL's: for failed opens
 //!   MPI_Put(…, win)           -> Win        MPI_Session_get_info(…) -> Session
+//!   MPI_Start(request)        -> the request's Comm; so in MPI_Wait, where the request that failed may be gone by then
 //! ```
 
+use std::cell::Cell;
+
 use mana_record_replay::errhandler::{ERRORS_ARE_FATAL, ErrhandlerKind};
-use mana_record_replay::handle::{ErrhandlerHandle, FileHandle, SessionHandle, WinHandle};
+use mana_record_replay::handle::{
+    ErrhandlerHandle, FileHandle, RequestHandle, SessionHandle, WinHandle,
+};
 use mana_table::constants as mpi;
-use mana_table::{Direction, Kind, fns};
+use mana_table::{Direction, Kind, Length, fns};
 
 use crate::args::Args;
-use crate::engine::State;
+use crate::engine::{State, state};
 use crate::error::MpiError;
 
 /// An object that holds an error handler, by its upper handle.
@@ -84,6 +89,36 @@ impl Holder {
         match self {
             Self::Comm(word) | Self::Win(word) | Self::File(word) | Self::Session(word) => word,
         }
+    }
+}
+
+thread_local! {
+    /// The communicator of an operation whose failure this thread is about to report; 0: none. (The lower half's thread.)
+    static FAILED_ON: Cell<u64> = const { Cell::new(0) };
+}
+
+/// An operation on communicator `comm` failed, and the call that completes it will say so.
+#[cold]
+pub fn note_failure(comm: Option<u64>) {
+    FAILED_ON.set(comm.unwrap_or(0));
+}
+
+impl Holder {
+    /// The communicator of the request that a call is about, or of the one whose failure it reports.
+    pub fn of_request(a: &Args<'_>) -> Option<Self> {
+        let noted = FAILED_ON.take();
+        let (at, param) =
+            (a.row().params.iter().enumerate()).find(|(_, p)| p.kind == Kind::Request)?;
+        if noted != 0 {
+            return Some(Self::Comm(noted));
+        }
+        let handle = match (param.direction, param.length) {
+            (Direction::In, Length::Scalar) => a.raw(at),
+            (Direction::InOut, Length::Scalar) if !a.is_null(at) => a.handle_at(at, 0),
+            _ => return None,
+        };
+        let id = RequestHandle::from_word(handle).ok()?;
+        state().requests.get(id)?.comm().map(Self::Comm)
     }
 }
 

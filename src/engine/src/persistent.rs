@@ -95,6 +95,16 @@ pub fn start(a: &mut Args<'_>, call: &RecordedCall) -> Result<Request, MpiError>
     Ok(request)
 }
 
+/// The communicator of a recorded collective.
+pub fn comm(call: &RecordedCall) -> Option<u64> {
+    let row = FnId(call.slot).function()?;
+    let at = row.params.iter().position(|p| p.kind == Kind::Comm)?;
+    match call.arguments.get(at)? {
+        RecordedArgument::Word(word) => Some(*word),
+        RecordedArgument::Array(_) => None,
+    }
+}
+
 /// The derived datatypes that a recorded collective uses.
 pub fn derived_types(call: &RecordedCall) -> Vec<DatatypeHandle> {
     let Some(row) = FnId(call.slot).function() else {

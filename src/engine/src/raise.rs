@@ -37,7 +37,9 @@ pub fn raise(a: &Args<'_>, error: &MpiError) -> i32 {
     if a.row().name.starts_with("MPI_T_") {
         return error.class;
     }
-    let holder = Holder::of_call(a).unwrap_or(Holder::COMM_SELF);
+    let holder = Holder::of_call(a)
+        .or_else(|| Holder::of_request(a))
+        .unwrap_or(Holder::COMM_SELF);
     raise_on(holder, a.row().id, error)
 }
 

@@ -21,7 +21,7 @@ use crate::engine::{State, state};
 use crate::error::MpiError;
 use crate::grequest::Generalized;
 use crate::partitioned::{self, PartitionedReceive, PartitionedSend};
-use crate::request::{Kind, Progress, RequestId};
+use crate::request::{Kind, Progress, Request, RequestId};
 use crate::status::Completion;
 use crate::{p2p, persistent, wait};
 
@@ -30,8 +30,8 @@ use crate::{p2p, persistent, wait};
 pub enum Special {
     /// The nonblocking collective that a start makes.
     Collective(RecordedCall),
-    /// A receive and a send (`MPI_Isendrecv`), in this order.
-    Pair(RequestId, RequestId),
+    /// A receive and a send (`MPI_Isendrecv`), in this order, on the communicator of this upper handle.
+    Pair(RequestId, RequestId, u64),
     /// Buffered messages that are to be delivered (`MPI_Buffer_iflush`).
     Flush(Flush),
     /// A generalized request.
@@ -52,6 +52,21 @@ impl Special {
                 receive.transfer.derived_type().into_iter().collect()
             }
             Self::Pair(..) | Self::Flush(_) | Self::Generalized(_) => Vec::new(),
+        }
+    }
+}
+
+impl Request {
+    /// The communicator of the operation (upper handle), where it is known.
+    pub fn comm(&self) -> Option<u64> {
+        match (&self.kind, self.special.as_deref()) {
+            (Kind::Send(args), _) => Some(args.comm),
+            (Kind::Receive(args), _) => Some(args.comm),
+            (_, Some(Special::Pair(.., comm))) => Some(*comm),
+            (_, Some(Special::PartitionedSend(send))) => Some(send.transfer.comm),
+            (_, Some(Special::PartitionedReceive(receive))) => Some(receive.transfer.comm),
+            (_, Some(Special::Collective(call))) => persistent::comm(call),
+            _ => None,
         }
     }
 }
@@ -109,7 +124,7 @@ pub fn poll(id: RequestId) -> Result<bool, MpiError> {
     }
     let step = match state().active_special(id) {
         None | Some(Special::Collective(_)) => return Ok(true),
-        Some(Special::Pair(receive, send)) => Step::Pair(*receive, *send),
+        Some(Special::Pair(receive, send, _)) => Step::Pair(*receive, *send),
         Some(Special::Flush(flush)) => Step::Flush(*flush),
         Some(Special::PartitionedSend(_) | Special::PartitionedReceive(_)) => Step::Progress,
         Some(Special::Generalized(_)) => Step::Nothing,

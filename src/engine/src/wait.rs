@@ -21,7 +21,7 @@ use crate::error::{Call, MpiError};
 use crate::progress::{self, CallProgress, Resumed};
 use crate::request::{Progress, Request, RequestId};
 use crate::status::Completion;
-use crate::{cut, grequest, p2p};
+use crate::{cut, grequest, holder, p2p};
 
 /// Tests before a waiting thread begins to yield: many when every rank has a core, hardly any when they share.
 static SPINS: AtomicU32 = AtomicU32::new(64);
@@ -206,6 +206,9 @@ pub fn take_from(state: &mut State, id: RequestId) -> (Completion, bool) {
         Progress::Done(completion) => completion,
         Progress::Inactive | Progress::Active => Completion::EMPTY,
     };
+    if completion.error != mpi::MPI_SUCCESS {
+        holder::note_failure(request.comm());
+    }
     if request.persistent {
         request.progress = Progress::Inactive;
         return (completion, false);

@@ -2,6 +2,7 @@
  *
  *      a ring in both forms, with wildcards, MPI_PROC_NULL on either side, types with gaps, errors of the receive, and
  *      several at once completed by Waitall and Testany
+ *      errors go to the handler of the communicator, also those that MPI_Wait finds and those of MPI_Cancel
  *
  * Prints "ok" or what differs. 4 ranks.
  */
@@ -10,7 +11,6 @@
 int main(int argc, char **argv) {
     check_begin(&argc, &argv, 4);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
     int right = (check_rank + 1) % 4, left = (check_rank + 3) % 4;
     MPI_Request requests[3];
     MPI_Status status;

@@ -54,12 +54,13 @@ int main(int argc, char **argv) {
     MPI_Send(&mine, 1, MPI_INT, other, 13, MPI_COMM_WORLD);
     MPI_Waitany(5, set, &index, &status);
     CHECK_INT(index, 3);
+    MPI_Barrier(MPI_COMM_WORLD); /* nobody sends more before both have looked */
     MPI_Send(&mine, 1, MPI_INT, other, 11, MPI_COMM_WORLD);
     MPI_Waitsome(5, set, &count, indices, statuses);
     CHECK_INT(count, 1);
     CHECK_INT(indices[0], 1);
     CHECK(set[1] == MPI_REQUEST_NULL && set[3] == MPI_REQUEST_NULL);
-    MPI_Barrier(MPI_COMM_WORLD); /* nobody sends more before both have looked */
+    MPI_Barrier(MPI_COMM_WORLD);
     MPI_Send(&mine, 1, MPI_INT, other, 14, MPI_COMM_WORLD);
     MPI_Send(&mine, 1, MPI_INT, other, 30, MPI_COMM_WORLD);
     MPI_Send(&mine, 1, MPI_INT, other, 31, MPI_COMM_WORLD); /* to be drained */

@@ -22,13 +22,14 @@ fn start_pair(
 ) -> Call {
     // A send that cannot be started must not leave a receive behind.
     p2p::check_send(&send)?;
+    let comm = receive.comm;
     let received = p2p::start_receive(receive)?;
     let mut sent = p2p::start_send(send)?;
     sent.keep.push(keep);
     let pair = {
         let mut state = state();
         let received = state.insert_request(received)?;
-        Special::Pair(received, state.insert_request(sent)?)
+        Special::Pair(received, state.insert_request(sent)?, comm)
     };
     hand_out(a, i, Request::special(pair, Progress::Active, false))
 }
