@@ -46,6 +46,7 @@ fn communicate(a: &mut Args<'_>) -> Call {
         words.push(match param.kind {
             Kind::Request => native_call::out(&mut made),
             Kind::Win => win.native,
+            Kind::Aint => state().native_displacement(&win, target, a.count(i))? as u64,
             _ if no_op && param.name.starts_with("origin") => nothing(library, a, param),
             _ => word(library, a, i, param, narrow)?,
         });
