@@ -292,6 +292,7 @@ pub fn poll(id: RequestId) -> Result<bool, MpiError> {
     let mut state = state();
     if let Some(request) = state.requests.get_mut(id) {
         count_completion(&request.kind, &completion);
+        let completion = request.kind.shown(completion);
         request.native = None;
         request.keep.clear();
         request.progress = Progress::Done(completion);

@@ -51,8 +51,9 @@ fn communicate(a: &mut Args<'_>) -> Call {
             _ => word(library, a, i, param, narrow)?,
         });
     }
-    state().window_is_used(&win);
     native_call::call(library, function, &words)?;
+    // Afterwards: another thread's flush in between would take the note away, and not wait for this.
+    state().window_is_used(&win);
     match request {
         Some(at) => hand_out(a, at, Request::active(RequestKind::Rma, made)),
         None => Ok(()),
