@@ -55,6 +55,7 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
     with_all_blocked(|| {
         let choice: Choice = settings().mpi.parse()?;
         let mut native = Native::open(&choice, &Environment::current())?;
+        native.settle_before_init(required);
         let level =
             init_thread(&native, required).map_err(failed("starting MPI", "MPI_Init_thread"))?;
         native.settle_after_init();

@@ -323,6 +323,7 @@ pub fn record_completion(state: &mut State, id: RequestId, completion: Completio
     let completion = file_transfer::complete(state, id, completion);
     let request = state.requests.get_mut(id)?;
     count_completion(&request.kind, &completion);
+    let completion = request.kind.shown(completion);
     request.native = None;
     request.keep.clear();
     request.progress = Progress::Done(completion);

@@ -106,6 +106,20 @@ pub enum Kind {
     File(Transfer),
 }
 
+impl Kind {
+    /// What the application sees of a completion: of one-sided communication only whether it failed (MPI-5.0 section
+    /// 12.3.5).
+    pub fn shown(&self, completion: Completion) -> Completion {
+        match self {
+            Self::Rma => Completion {
+                error: completion.error,
+                ..Completion::EMPTY
+            },
+            _ => completion,
+        }
+    }
+}
+
 /// Where a request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {

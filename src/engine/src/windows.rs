@@ -29,15 +29,30 @@ use crate::window_page::{LOCK_WORDS, WORD_BYTES};
 use crate::{native_call, p2p, shared_memory};
 
 /// What a window has in this lower half.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Below {
     /// The native window over the application's memory.
-    pub native: u64,
+    native: u64,
     /// The native window over the lock words.
-    pub locks: u64,
+    locks: u64,
+    /// Where the ranks' memory begins in a native window that counts bytes from aligned addresses.
+    parts: Option<Vec<Part>>,
     /// Whether there was communication since the last flush of everything.
     used: bool,
 }
+
+/// A rank's memory in a native window that counts bytes.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// Bytes from the beginning of the native window to that of ours.
+    shift: i64,
+    /// Bytes of one unit of displacement.
+    unit: i64,
+}
+
+/// Native windows begin at multiples of so many bytes: MPICH 4.0.2 over UCX 1.13 takes the memory of a window that
+/// begins elsewhere to begin at the multiple before, and puts data there.
+const ALIGNED_BYTES: u64 = 16;
 
 /// What the windows of this process have below, by handle.
 #[derive(Debug, Default)]
@@ -86,6 +101,24 @@ impl State {
         Ok(self.windows.require_mut(win.handle)?)
     }
 
+    /// Where displacement `disp` at `target` is in the native window.
+    pub fn native_displacement(&self, win: &Win, target: i32, disp: i64) -> Result<i64, MpiError> {
+        let below = self.windows_below.0.get(&win.handle.word());
+        let parts = below.and_then(|below| below.parts.as_ref());
+        let Some(part) = parts.and_then(|parts| parts.get(target as usize)) else {
+            return Ok(disp);
+        };
+        let bytes = disp
+            .checked_mul(part.unit)
+            .and_then(|bytes| bytes.checked_add(part.shift));
+        bytes.ok_or_else(|| {
+            MpiError::new(
+                mpi::MPI_ERR_DISP,
+                format!("displacement {disp} is beyond all memory"),
+            )
+        })
+    }
+
     /// Notes that there is communication, which the next flush of everything has to wait for.
     pub fn window_is_used(&mut self, win: &Win) {
         if let Some(below) = self.windows_below.0.get_mut(&win.handle.word()) {
@@ -131,12 +164,11 @@ pub fn make(
     memory: &WindowMemory,
     page: u64,
 ) -> Result<Below, MpiError> {
-    let window = if memory.flavor == mpi::MPI_WIN_FLAVOR_DYNAMIC {
+    let (window, parts) = if memory.flavor == mpi::MPI_WIN_FLAVOR_DYNAMIC {
         let words = [no_info(native), comm.native()];
-        open(native, fns::MPI_WIN_CREATE_DYNAMIC, &words)?
+        (open(native, fns::MPI_WIN_CREATE_DYNAMIC, &words)?, None)
     } else {
-        let unit = memory.disp_unit;
-        create(native, comm, memory.base, memory.size_bytes, unit)?
+        create_aligned(native, comm, memory)?
     };
     for (base, bytes) in &memory.attached {
         attach(native, window, *base, *bytes)?;
@@ -151,8 +183,32 @@ pub fn make(
     Ok(Below {
         native: window,
         locks,
+        parts,
         used: false,
     })
+}
+
+/// Makes the native window over memory with a base. Where that of some rank is not aligned, the native window begins
+/// a few bytes before, on all ranks alike, and counts bytes.
+fn create_aligned(
+    native: &Native,
+    comm: &CommSlot,
+    memory: &WindowMemory,
+) -> Result<(u64, Option<Vec<Part>>), MpiError> {
+    let shift = if memory.size_bytes > 0 {
+        memory.base % ALIGNED_BYTES
+    } else {
+        0
+    };
+    let unit = memory.disp_unit;
+    let all = shared_memory::gather(native, comm, [shift as i64, unit.into()])?;
+    if all.iter().all(|[shift, _]| *shift == 0) {
+        let window = create(native, comm, memory.base, memory.size_bytes, unit)?;
+        return Ok((window, None));
+    }
+    let (base, bytes) = (memory.base - shift, memory.size_bytes + shift);
+    let parts = all.iter().map(|&[shift, unit]| Part { shift, unit });
+    Ok((create(native, comm, base, bytes, 1)?, Some(parts.collect())))
 }
 
 /// Native `MPI_Win_create`.
@@ -188,7 +244,7 @@ pub fn attach(native: &Native, window: u64, base: u64, bytes: u64) -> Call {
 }
 
 /// Frees the native windows: collective over the window's communicator.
-pub fn unmake(native: &Native, window: &Window, below: Below) -> Call {
+pub fn unmake(native: &Native, window: &Window, below: &Below) -> Call {
     for base in window.memory.attached.keys() {
         native_call::call(native, fns::MPI_WIN_DETACH, &[below.native, *base])?;
     }

@@ -25,6 +25,11 @@
 
 mod addresses;
 mod arguments;
+#[expect(
+    unsafe_code,
+    reason = "changes the environment; see the module's Safety section"
+)]
+mod before_init;
 mod choice;
 mod choose;
 #[expect(

@@ -76,3 +76,34 @@ pub unsafe fn release(start: usize, bytes: usize) -> Result<()> {
     window::give_back(start..start + bytes);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Seek};
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn shared_memory_is_the_file_and_replaces_private_memory() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.set_len(8192).unwrap();
+        let first = share(file.as_fd(), 8192).unwrap();
+        let second = allocate(8192).unwrap();
+        assert!(window::contains(first) && window::contains(second));
+        // SAFETY: mapped just now, unused.
+        unsafe { share_at(file.as_fd(), second, 8192).unwrap() };
+        // SAFETY: both are mapped, writable and as long; nobody else knows of them.
+        unsafe {
+            ((first + 5000) as *mut u8).write_volatile(7);
+            assert_eq!(((second + 5000) as *const u8).read_volatile(), 7);
+        }
+        let mut bytes = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        assert_eq!((bytes.len(), bytes[5000]), (8192, 7));
+        for start in [first, second] {
+            // SAFETY: no longer used.
+            unsafe { release(start, 8192).unwrap() };
+        }
+    }
+}

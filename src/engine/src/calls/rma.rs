@@ -46,12 +46,14 @@ fn communicate(a: &mut Args<'_>) -> Call {
         words.push(match param.kind {
             Kind::Request => native_call::out(&mut made),
             Kind::Win => win.native,
+            Kind::Aint => state().native_displacement(&win, target, a.count(i))? as u64,
             _ if no_op && param.name.starts_with("origin") => nothing(library, a, param),
             _ => word(library, a, i, param, narrow)?,
         });
     }
-    state().window_is_used(&win);
     native_call::call(library, function, &words)?;
+    // Afterwards: another thread's flush in between would take the note away, and not wait for this.
+    state().window_is_used(&win);
     match request {
         Some(at) => hand_out(a, at, Request::active(RequestKind::Rma, made)),
         None => Ok(()),

@@ -227,7 +227,7 @@ pub fn win_free(a: &mut Args<'_>) -> Call {
     native_call::call(library, fns::MPI_BARRIER, &[win.comm.native()])?;
     let removed = state().remove_window(&win);
     if let Some((window, below)) = removed {
-        windows::unmake(library, &window, below)?;
+        windows::unmake(library, &window, &below)?;
         free_comm(win.comm)?;
         window_page::release(&window)?;
     }
