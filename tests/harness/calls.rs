@@ -109,6 +109,7 @@ macro_rules! all_calls {
             pack_calls 2,
             topo_calls 4,
             type_calls 2,
+            wait_err_calls 2,
         }
     };
 }

@@ -23,6 +23,8 @@ use std::ffi::{CStr, CString};
 use mana_split::frame::CrossFrame;
 use mana_table::{Function, Kind, Param};
 
+use crate::holder::Holder;
+
 /// Values that a C caller and we lay out alike, and for which any bit pattern is valid.
 pub trait Plain: Copy + 'static {}
 impl Plain for i32 {}
@@ -41,6 +43,7 @@ pub struct Args<'f> {
     frame: &'f mut CrossFrame,
     row: &'static Function,
     result: i32,
+    failed_on: Option<Holder>,
 }
 
 impl<'f> Args<'f> {
@@ -50,6 +53,7 @@ impl<'f> Args<'f> {
             frame,
             row,
             result: 0,
+            failed_on: None,
         }
     }
 
@@ -61,6 +65,16 @@ impl<'f> Args<'f> {
     /// Sets the result of a function that does not return an error code (`mana_checkpoint`).
     pub fn set_result(&mut self, result: i32) {
         self.result = result;
+    }
+
+    /// The object whose operation failed, where the arguments do not tell.
+    pub fn failed_on(&self) -> Option<Holder> {
+        self.failed_on
+    }
+
+    /// Says that an operation on `holder` failed: its error handler judges. The first one counts.
+    pub fn set_failed_on(&mut self, holder: Holder) {
+        self.failed_on.get_or_insert(holder);
     }
 
     /// The table row of the function that was called.

@@ -102,6 +102,7 @@ pub fn end_split(a: &mut Args<'_>) -> Call {
 /// Checks the arguments; returns the file and what is to be transferred.
 fn check(a: &Args<'_>, form: Form) -> Result<(FileHandle, Transfer), MpiError> {
     let mut wanted = Transfer {
+        file: a.raw(0),
         writes: form.writes,
         ..Transfer::default()
     };

@@ -32,7 +32,10 @@ pub enum Reaction {
 
 /// Raises `error` in the call `a` and returns the error code for the application.
 pub fn raise(a: &Args<'_>, error: &MpiError) -> i32 {
-    let holder = Holder::of_call(a).unwrap_or(Holder::COMM_SELF);
+    let holder = a
+        .failed_on()
+        .or_else(|| Holder::of_call(a))
+        .unwrap_or(Holder::COMM_SELF);
     raise_on(holder, a.row().id, error)
 }
 

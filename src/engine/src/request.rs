@@ -15,6 +15,7 @@ use mana_record_replay::handle::{OpHandle, RequestHandle};
 use mana_table::FnId;
 use serde::{Deserialize, Serialize};
 
+use crate::holder::Holder;
 use crate::status::Completion;
 
 /// A request's virtual handle.
@@ -66,6 +67,8 @@ impl SendArgs {
 /// What an operation on a file reads into or writes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Transfer {
+    /// Upper handle of the file.
+    pub file: u64,
     /// Address of the buffer.
     pub buffer: u64,
     /// Elements.
@@ -99,6 +102,18 @@ pub enum Kind {
     CommDup(u64),
     /// Reads or writes a file.
     File(Transfer),
+}
+
+impl Kind {
+    /// The object whose error handler hears of the operation's failure, where it is known.
+    pub fn holder(&self) -> Option<Holder> {
+        match self {
+            Self::Send(args) => Some(Holder::Comm(args.comm)),
+            Self::Receive(args) => Some(Holder::Comm(args.comm)),
+            Self::File(args) => Some(Holder::File(args.file)),
+            Self::MatchedReceive | Self::Collective | Self::CommDup(_) => None,
+        }
+    }
 }
 
 /// Where a request stands.

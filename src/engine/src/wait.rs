@@ -169,7 +169,14 @@ pub fn take(id: RequestId) -> Completion {
 /// Takes the completion of the request in element `index` of handle array `i` and nulls the handle if the request is
 /// gone.
 pub fn take_at(a: &mut Args<'_>, i: usize, index: usize, id: RequestId) -> Completion {
+    let about = state()
+        .requests
+        .get(id)
+        .and_then(|request| request.kind.holder());
     let completion = take(id);
+    if let Some(holder) = about.filter(|_| completion.error != mpi::MPI_SUCCESS) {
+        a.set_failed_on(holder);
+    }
     if state().requests.get(id).is_none() {
         a.set_handle_at(i, index, mpi::MPI_REQUEST_NULL);
     }
