@@ -122,6 +122,7 @@ macro_rules! all_calls {
             topo_calls 4,
             type_calls 2,
             win_calls 4,
+            wait_err_calls 2,
         }
     };
 }

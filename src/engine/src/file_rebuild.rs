@@ -3,7 +3,8 @@
 //! ```text
 //!   files in the order of their gids (a total order, so no two groups wait for each other):
 //!     communicator of the group -> MPI_File_open, without MPI_MODE_CREATE, _EXCL, _APPEND
-//!       -> cut to its size at the checkpoint -> view -> atomicity -> individual pointer -> shared pointer
+//!   when all are open:
+//!     cut to its size at the checkpoint -> view -> atomicity -> individual pointer -> shared pointer
 //! ```
 //!
 //! *Why the size.* What lies beyond was written after the checkpoint, and will be written again: a program that asks for
@@ -59,9 +60,17 @@ pub fn open(
     Ok(file)
 }
 
-/// Opens all files of the descriptors again.
+/// A file that is open again, and the communicator of its group.
+struct Reopened {
+    handle: FileHandle,
+    file: File,
+    below: u64,
+    comm: u64,
+}
+
+/// Opens all files of the descriptors again. None is changed before all are there.
 pub fn rebuild(native: &'static Native) -> Call {
-    let mut open_files: Vec<(FileHandle, File)> = {
+    let mut saved: Vec<(FileHandle, File)> = {
         let state = state();
         let table = &state.files.table;
         table
@@ -69,36 +78,55 @@ pub fn rebuild(native: &'static Native) -> Call {
             .map(|(handle, file)| (handle, file.clone()))
             .collect()
     };
-    open_files.sort_unstable_by_key(|(_, file)| file.gid);
-    for (handle, file) in open_files {
-        let below = reopen(native, &file)?;
-        files::connect(handle, file.gid, file.group.size(), below)?;
+    saved.sort_unstable_by_key(|(_, file)| file.gid);
+    let reopened = saved
+        .into_iter()
+        .map(|(handle, file)| reopen(native, handle, file))
+        .collect::<Result<Vec<_>, _>>()?;
+    for one in reopened {
+        settle(native, &one)?;
+        let (gid, members) = (one.file.gid, one.file.group.size());
+        files::connect(one.handle, gid, members, one.below)?;
+        let mut comm = one.comm;
+        native_call::call(native, fns::MPI_COMM_FREE, &[native_call::out(&mut comm)])?;
     }
     Ok(())
 }
 
 /// Opens one file again; collective over its group.
-fn reopen(native: &'static Native, file: &File) -> Result<u64, MpiError> {
+fn reopen(native: &'static Native, handle: FileHandle, file: File) -> Result<Reopened, MpiError> {
     const ONCE: i32 = mpi::MPI_MODE_CREATE | mpi::MPI_MODE_EXCL | mpi::MPI_MODE_APPEND;
-    let mut comm = rebuild::create_group(native, &file.group)?;
+    let comm = rebuild::create_group(native, &file.group)?;
     let below = open(native, comm, &file.name, file.amode & !ONCE, &file.info)?;
-    restore_size(native, comm, below, file)?;
-    if is_any(native, comm, file.view != View::default())? {
-        file_view::install(native, below, &file.view, &file.info)?;
+    Ok(Reopened {
+        handle,
+        file,
+        below,
+        comm,
+    })
+}
+
+/// Gives a file its size, view, atomicity and pointers again; collective over its group.
+fn settle(native: &'static Native, one: &Reopened) -> Call {
+    let Reopened {
+        file, below, comm, ..
+    } = one;
+    restore_size(native, *comm, *below, file)?;
+    if is_any(native, *comm, file.view != View::default())? {
+        file_view::install(native, *below, &file.view, &file.info)?;
     }
     if file.atomic {
-        native_call::call(native, fns::MPI_FILE_SET_ATOMICITY, &[below, 1])?;
+        native_call::call(native, fns::MPI_FILE_SET_ATOMICITY, &[*below, 1])?;
     }
     if let Some(position) = file.position {
-        seek(native, below, fns::MPI_FILE_SEEK, position)?;
+        seek(native, *below, fns::MPI_FILE_SEEK, position)?;
     }
     // Some processes may not have touched the shared pointer: all seek to what the others know.
-    let shared = highest(native, comm, file.shared_position.unwrap_or(-1))?;
+    let shared = highest(native, *comm, file.shared_position.unwrap_or(-1))?;
     if shared >= 0 {
-        seek(native, below, fns::MPI_FILE_SEEK_SHARED, shared)?;
+        seek(native, *below, fns::MPI_FILE_SEEK_SHARED, shared)?;
     }
-    native_call::call(native, fns::MPI_COMM_FREE, &[native_call::out(&mut comm)])?;
-    Ok(below)
+    Ok(())
 }
 
 /// `MPI_File_seek` or `MPI_File_seek_shared` to etype number `position`.

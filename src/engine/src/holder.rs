@@ -3,7 +3,7 @@
 //! ```text
 //!   MPI_Send(…, comm)         -> Comm       MPI_File_read(fh, …)    -> File      MPI_FILE_NULL's: for failed opens
 //!   MPI_Put(…, win)           -> Win        MPI_Session_get_info(…) -> Session
-//!   MPI_Start(request)        -> the request's Comm; so in MPI_Wait, where the request that failed may be gone by then
+//!   MPI_Start(request)        -> the request's Comm or File; so in MPI_Wait, where the request that failed may be gone by then
 //! ```
 
 use std::cell::Cell;
@@ -93,24 +93,24 @@ impl Holder {
 }
 
 thread_local! {
-    /// The communicator of an operation whose failure this thread is about to report; 0: none. (The lower half's thread.)
-    static FAILED_ON: Cell<u64> = const { Cell::new(0) };
+    /// The object of the operation whose failure this thread is about to report. (The lower half's thread.)
+    static FAILED_ON: Cell<Option<Holder>> = const { Cell::new(None) };
 }
 
-/// An operation on communicator `comm` failed, and the call that completes it will say so.
+/// An operation on `holder` failed, and the call that completes it will say so.
 #[cold]
-pub fn note_failure(comm: Option<u64>) {
-    FAILED_ON.set(comm.unwrap_or(0));
+pub fn note_failure(holder: Option<Holder>) {
+    FAILED_ON.set(holder);
 }
 
 impl Holder {
-    /// The communicator of the request that a call is about, or of the one whose failure it reports.
+    /// The object of the request that a call is about, or of the one whose failure it reports.
     pub fn of_request(a: &Args<'_>) -> Option<Self> {
         let noted = FAILED_ON.take();
         let (at, param) =
             (a.row().params.iter().enumerate()).find(|(_, p)| p.kind == Kind::Request)?;
-        if noted != 0 {
-            return Some(Self::Comm(noted));
+        if noted.is_some() {
+            return noted;
         }
         let handle = match (param.direction, param.length) {
             (Direction::In, Length::Scalar) => a.raw(at),
@@ -118,7 +118,7 @@ impl Holder {
             _ => return None,
         };
         let id = RequestHandle::from_word(handle).ok()?;
-        state().requests.get(id)?.comm().map(Self::Comm)
+        state().requests.get(id)?.holder()
     }
 }
 

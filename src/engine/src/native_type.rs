@@ -142,8 +142,8 @@ fn part(handle: DatatypeHandle) -> Result<u64, MpiError> {
     }
 }
 
-/// A committed native type of `count` elements of `element`, more than an `int` can count: for the functions of
-/// libraries that have no large-count forms. The caller frees it.
+/// A committed native type of `count` elements of `element`, more than an `int` can count: for functions
+/// whose large-count form the library lacks or gets wrong. The caller frees it.
 ///
 /// ```text
 ///   | chunk | chunk | … | rest |     a chunk is as many elements as an int counts

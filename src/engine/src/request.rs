@@ -67,6 +67,8 @@ impl SendArgs {
 /// What an operation on a file reads into or writes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Transfer {
+    /// Upper handle of the file.
+    pub file: u64,
     /// Address of the buffer.
     pub buffer: u64,
     /// Elements.

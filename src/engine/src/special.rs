@@ -20,6 +20,7 @@ use crate::buffered::{self, Flush};
 use crate::engine::{State, state};
 use crate::error::MpiError;
 use crate::grequest::Generalized;
+use crate::holder::Holder;
 use crate::partitioned::{self, PartitionedReceive, PartitionedSend};
 use crate::request::{Kind, Progress, Request, RequestId};
 use crate::status::Completion;
@@ -57,17 +58,19 @@ impl Special {
 }
 
 impl Request {
-    /// The communicator of the operation (upper handle), where it is known.
-    pub fn comm(&self) -> Option<u64> {
-        match (&self.kind, self.special.as_deref()) {
-            (Kind::Send(args), _) => Some(args.comm),
-            (Kind::Receive(args), _) => Some(args.comm),
-            (_, Some(Special::Pair(.., comm))) => Some(*comm),
-            (_, Some(Special::PartitionedSend(send))) => Some(send.transfer.comm),
-            (_, Some(Special::PartitionedReceive(receive))) => Some(receive.transfer.comm),
-            (_, Some(Special::Collective(call))) => persistent::comm(call),
-            _ => None,
-        }
+    /// The communicator or file of the operation, where it is known: its error handler judges a failure.
+    pub fn holder(&self) -> Option<Holder> {
+        let comm = match (&self.kind, self.special.as_deref()) {
+            (Kind::File(args), _) => return Some(Holder::File(args.file)),
+            (Kind::Send(args), _) => args.comm,
+            (Kind::Receive(args), _) => args.comm,
+            (_, Some(Special::Pair(.., comm))) => *comm,
+            (_, Some(Special::PartitionedSend(send))) => send.transfer.comm,
+            (_, Some(Special::PartitionedReceive(receive))) => receive.transfer.comm,
+            (_, Some(Special::Collective(call))) => persistent::comm(call)?,
+            _ => return None,
+        };
+        Some(Holder::Comm(comm))
     }
 }
 

@@ -207,7 +207,7 @@ pub fn take_from(state: &mut State, id: RequestId) -> (Completion, bool) {
         Progress::Inactive | Progress::Active => Completion::EMPTY,
     };
     if completion.error != mpi::MPI_SUCCESS {
-        holder::note_failure(request.comm());
+        holder::note_failure(request.holder());
     }
     if request.persistent {
         request.progress = Progress::Inactive;
