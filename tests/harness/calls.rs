@@ -95,6 +95,7 @@ macro_rules! all_calls {
             op_calls 2,
             pack_calls 2,
             session_calls 4,
+            spawn_calls 2,
             tool_calls 2,
             topo_calls 4,
             type_calls 2,

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::calls::{Allocations, Bridges, Fortran};
 use crate::comms::Comms;
 use crate::error::MpiError;
+use crate::foreign::Foreign;
 use crate::objects::Objects;
 use crate::p2p::Matched;
 use crate::predefined_attributes::Page;
@@ -96,6 +97,9 @@ pub struct State {
     /// Sessions.
     #[serde(default)]
     pub sessions: Sessions,
+    /// Processes of other jobs.
+    #[serde(default)]
+    pub foreign: Foreign,
     /// The tool information interface.
     #[serde(default)]
     pub tools: Tools,
@@ -127,6 +131,7 @@ impl Default for State {
             windows: Windows::default(),
             files: Files::default(),
             sessions: Sessions::default(),
+            foreign: Foreign::default(),
             tools: Tools::default(),
             bridges: Bridges::default(),
             fortran: Fortran::default(),

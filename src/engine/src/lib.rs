@@ -28,6 +28,7 @@ mod enter;
 pub mod entry;
 mod error;
 mod external32;
+mod foreign;
 mod forward;
 mod forwarded_signal;
 #[rustfmt::skip] // written by `cargo xtask generate`
@@ -39,6 +40,7 @@ mod leave;
 mod life;
 mod local;
 mod native_call;
+mod native_info;
 mod native_type;
 mod objects;
 mod ops;
