@@ -284,8 +284,10 @@ static void hear(const int *count, int wanted) {
     while (*(volatile const int *)count < wanted) MPI_T_source_get_timestamp(0, &time);
 }
 
+/* Not before both are ready for it. */
 static void take_checkpoint(void) {
     int outcome = -1;
+    MPI_Barrier(MPI_COMM_WORLD);
     if (check_rank == 0) {
         outcome = mana_checkpoint();
         MPI_Send(&outcome, 1, MPI_INT, 1, 0, MPI_COMM_WORLD);

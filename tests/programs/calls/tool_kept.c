@@ -52,6 +52,7 @@ int main(int argc, char **argv) {
     int peer = 1 - check_rank;
     MPI_Request requests[2];
     for (int n = 0; n < 2; n++) MPI_Isend(&check_rank, 1, MPI_INT, peer, n, MPI_COMM_WORLD, &requests[n]);
+    MPI_Barrier(MPI_COMM_WORLD);
     int outcome = checkpoint();
     CHECK(outcome == 0 || outcome == 1);
 
