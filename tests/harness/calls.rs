@@ -95,7 +95,6 @@ macro_rules! all_calls {
             op_calls 2,
             pack_calls 2,
             session_calls 4,
-            spawn_calls 2,
             tool_calls 2,
             topo_calls 4,
             type_calls 2,
@@ -112,6 +111,7 @@ macro_rules! all_kept {
             kept_calls 2,
             mana_calls 2,
             session_kept 4,
+            spawn_calls 2,
             tool_kept 2,
         }
     };

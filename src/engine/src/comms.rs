@@ -126,7 +126,10 @@ impl Comms {
     /// Connects a described communicator with its native handle: clock and published slot.
     pub fn connect(&mut self, handle: CommHandle, native: u64) -> Result<(), MpiError> {
         let comm = self.set()?.get(handle)?;
-        let clock = cut::register_clock(drain_gid(comm.gid), comm.member_count())?;
+        // Processes of another job report to nobody here, so the clock is that of this job's members.
+        let members =
+            foreign::count_own(&comm.local) + comm.remote.as_ref().map_or(0, foreign::count_own);
+        let clock = cut::register_clock(drain_gid(comm.gid), members)?;
         let gid = comm.gid;
         let (rank, size, peers) = (
             comm.rank.0 as i32,

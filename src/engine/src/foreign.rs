@@ -63,6 +63,12 @@ pub fn is_foreign(process: WorldRank) -> bool {
     process.0 >= FIRST
 }
 
+/// How many processes of a group are of this job.
+pub fn count_own(group: &Group) -> u32 {
+    let own = group.iter().filter(|process| !is_foreign(*process));
+    own.count() as u32
+}
+
 /// Whether a communicator has processes of another job.
 pub fn among(local: &Group, remote: Option<&Group>) -> bool {
     local

@@ -1,11 +1,13 @@
 /* Dynamic processes, on 2 ranks, which start 2 more of this program. Only under mana.
  *
  *   spawn -> the intercommunicator and its merger work, a checkpoint is refused -> disconnect -> a checkpoint is taken
- *   ports: the two ranks connect to each other; names are published and looked up; join over a socket pair
+ *   ports: the two ranks connect to each other; names are published and looked up; join over a socket
+ *   mana_checkpoint() = 0, or 1 in the life that is restarted from there -> "ok"
  */
 #include "check.h"
 #include <mana.h>
 #include <stdlib.h>
+#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -65,12 +67,12 @@ static void talk(MPI_Comm inter, int high) {
     CHECK_INT(size, 2);
     MPI_Allreduce(&rank, &sum, 1, MPI_INT, MPI_SUM, half);
     CHECK_INT(sum, 2 + 2 * (rank % 2));
-    CHECK_INT(MPI_Comm_disconnect(&half), MPI_SUCCESS);
+    CHECK_INT(MPI_Comm_free(&half), MPI_SUCCESS);
     CHECK(half == MPI_COMM_NULL);
     MPI_Group_free(&all);
     MPI_Group_free(&local);
     MPI_Group_free(&other);
-    CHECK_INT(MPI_Comm_disconnect(&both), MPI_SUCCESS);
+    CHECK_INT(MPI_Comm_free(&both), MPI_SUCCESS);
 }
 
 /* Rank 0 asks; the outcome is that of the whole job. */
@@ -134,12 +136,12 @@ static void ports(void) {
     if (check_rank == 0) {
         CHECK_INT(MPI_Open_port(MPI_INFO_NULL, port), MPI_SUCCESS);
         CHECK(strlen(port) > 0);
-        CHECK_INT(MPI_Publish_name("mana spawn_calls", MPI_INFO_NULL, port), MPI_SUCCESS);
+        CHECK_INT(MPI_Publish_name("mana-spawn-calls", MPI_INFO_NULL, port), MPI_SUCCESS);
         MPI_Send(port, sizeof port, MPI_CHAR, 1, 3, MPI_COMM_WORLD);
         CHECK_INT(MPI_Comm_accept(port, MPI_INFO_NULL, 0, MPI_COMM_SELF, &inter), MPI_SUCCESS);
     } else {
         MPI_Recv(port, sizeof port, MPI_CHAR, 0, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-        CHECK_INT(MPI_Lookup_name("mana spawn_calls", MPI_INFO_NULL, found), MPI_SUCCESS);
+        CHECK_INT(MPI_Lookup_name("mana-spawn-calls", MPI_INFO_NULL, found), MPI_SUCCESS);
         CHECK(strcmp(port, found) == 0);
         CHECK_INT(MPI_Comm_connect(port, MPI_INFO_NULL, 0, MPI_COMM_SELF, &inter), MPI_SUCCESS);
     }
@@ -151,9 +153,48 @@ static void ports(void) {
     /* An open port has a name that would mean nothing after a restart. */
     CHECK_INT(checkpoint(), -1);
     if (check_rank == 0) {
-        CHECK_INT(MPI_Unpublish_name("mana spawn_calls", MPI_INFO_NULL, port), MPI_SUCCESS);
+        CHECK_INT(MPI_Unpublish_name("mana-spawn-calls", MPI_INFO_NULL, port), MPI_SUCCESS);
         CHECK_INT(MPI_Close_port(port), MPI_SUCCESS);
     }
+}
+
+/* A socket between the two ranks. */
+static int connected_socket(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int first = socket(AF_INET, SOCK_STREAM, 0), number = 0, fd = first;
+    if (check_rank == 0) {
+        bind(first, (struct sockaddr *)&address, length);
+        listen(first, 1);
+        getsockname(first, (struct sockaddr *)&address, &length);
+        number = address.sin_port;
+        MPI_Send(&number, 1, MPI_INT, 1, 4, MPI_COMM_WORLD);
+        fd = accept(first, NULL, NULL);
+        close(first);
+    } else {
+        MPI_Recv(&number, 1, MPI_INT, 0, 4, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        address.sin_port = (in_port_t)number;
+        CHECK_INT(connect(first, (struct sockaddr *)&address, length), 0);
+    }
+    CHECK(fd >= 0);
+    return fd;
+}
+
+static void join(void) {
+    MPI_Comm inter, both;
+    int fd = connected_socket(), remote = 0, sum = 0;
+    CHECK_INT(MPI_Comm_join(fd, &inter), MPI_SUCCESS);
+    CHECK(inter != MPI_COMM_NULL);
+    if (inter != MPI_COMM_NULL) {
+        MPI_Comm_remote_size(inter, &remote);
+        CHECK_INT(remote, 1);
+        MPI_Intercomm_merge(inter, check_rank, &both);
+        MPI_Allreduce(&check_rank, &sum, 1, MPI_INT, MPI_SUM, both);
+        CHECK_INT(sum, 1);
+        MPI_Comm_free(&both);
+        MPI_Comm_disconnect(&inter);
+    }
+    close(fd);
 }
 
 int main(int argc, char **argv) {
@@ -171,6 +212,8 @@ int main(int argc, char **argv) {
     if (argc == 1 || strstr(argv[1], "spawn")) spawn(argv[0], 0);
     if (argc == 1 || strstr(argv[1], "multiple")) spawn(argv[0], 1);
     if (argc == 1 || strstr(argv[1], "ports")) ports();
-    CHECK_INT(checkpoint(), 0);
+    if (argc == 1 || strstr(argv[1], "join")) join();
+    int outcome = checkpoint();
+    CHECK(outcome == 0 || outcome == 1);
     return check_end();
 }
