@@ -111,7 +111,6 @@ macro_rules! all_kept {
             kept_calls 2,
             mana_calls 2,
             session_kept 4,
-            spawn_calls 2,
             tool_kept 2,
         }
     };
