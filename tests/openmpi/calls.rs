@@ -6,3 +6,10 @@ mana_suite::all_calls! { OPENMPI_4 }
 mod kept {
     mana_suite::all_kept! { OPENMPI_4 => MPICH_5 }
 }
+
+/// Processes that come and go: of the libraries tested, only Open MPI's does all of it on one machine.
+mod dynamic {
+    mana_suite::kept! { OPENMPI_4 => MPICH_5:
+        spawn_calls 2,
+    }
+}

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{State, native, not_running, state};
 use crate::error::MpiError;
 use crate::publish::{self, CommSlot};
-use crate::{cut, native_call, side_channel};
+use crate::{cut, foreign, native_call, side_channel};
 
 /// What a communicator has in this lower half.
 #[derive(Debug, Clone, Copy)]
@@ -128,20 +128,31 @@ impl Comms {
     /// Connects a described communicator with its native handle: clock and published slot.
     pub fn connect(&mut self, handle: CommHandle, native: u64) -> Result<(), MpiError> {
         let comm = self.set()?.get(handle)?;
-        let clock = cut::register_clock(drain_gid(comm.gid), comm.member_count())?;
+        // Processes of another job report to nobody here, so the clock is that of this job's members.
+        let members =
+            foreign::count_own(&comm.local) + comm.remote.as_ref().map_or(0, foreign::count_own);
+        let clock = cut::register_clock(drain_gid(comm.gid), members)?;
         let gid = comm.gid;
         let (rank, size, peers) = (
             comm.rank.0 as i32,
             comm.size() as i32,
             comm.peers().size() as i32,
         );
+        let foreign = foreign::among(&comm.local, comm.remote.as_ref());
+        if foreign {
+            foreign::connected();
+        }
         self.below.insert(handle.word(), Below { native, clock });
-        publish::publish_comm(u64::from(handle.word()), native, gid, rank, size, peers);
+        let word = u64::from(handle.word());
+        publish::publish_comm(word, native, gid, rank, size, peers, foreign);
         Ok(())
     }
 
     /// Takes a communicator out of the tables; returns its native handle.
     pub fn disconnect(&mut self, handle: CommHandle) -> Option<u64> {
+        if publish::comm(u64::from(handle.word())).is_some_and(CommSlot::is_foreign) {
+            foreign::disconnected();
+        }
         publish::retire_comm(u64::from(handle.word()));
         let below = self.below.remove(&handle.word())?;
         cut::retire_clock(below.clock);
@@ -205,19 +216,21 @@ fn world_ranks(native: &Native, mut group: u64) -> Result<Group, MpiError> {
             world_ranks.as_mut_ptr() as u64,
         ],
     )?;
+    let members = foreign::numbers(native, group, &world_ranks)?;
     native_call::call(native, fns::MPI_GROUP_FREE, &[native_call::out(&mut group)])?;
     native_call::call(
         native,
         fns::MPI_GROUP_FREE,
         &[native_call::out(&mut world_group)],
     )?;
-    Ok(Group::from_world_ranks(
-        world_ranks.into_iter().map(|rank| rank as u32).collect(),
-    )?)
+    Ok(Group::from_world_ranks(members)?)
 }
 
 /// A native group of these world ranks; the caller frees it.
 pub fn native_group(native: &Native, group: &Group) -> Result<u64, MpiError> {
+    if foreign::among(group, None) {
+        return foreign::native_group(native, group);
+    }
     let world = publish::world().map_or(0, CommSlot::native);
     let (mut world_group, mut result) = (0_u64, 0_u64);
     native_call::call(
@@ -283,7 +296,13 @@ pub fn adopt_in(parent: u64, scope: Gid, comm: u64, inherit: Inherit) -> Result<
         return Ok(mpi::MPI_COMM_NULL);
     }
     let (local, remote) = describe(native, comm)?;
-    let first = |group: &Group| group.iter().next().map_or(u32::MAX, |rank| rank.0);
+    // Foreign processes have other numbers elsewhere.
+    let first = |group: &Group| {
+        let mut own = group
+            .iter()
+            .filter(|process| !foreign::is_foreign(*process));
+        own.next().map_or(u32::MAX, |rank| rank.0)
+    };
     let part = remote.as_ref().map_or(u32::MAX, first).min(first(&local));
     adopt_as(
         parent,

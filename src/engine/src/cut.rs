@@ -34,7 +34,7 @@ use crate::publish::CommSlot;
 use crate::request::{Kind, Progress};
 use crate::tools::deliver::raise;
 use crate::tools::events;
-use crate::{checkpoint, wait, windows};
+use crate::{checkpoint, foreign, wait, windows};
 
 /// Whether a checkpoint is coming up.
 static PENDING: AtomicBool = AtomicBool::new(false);
@@ -563,6 +563,9 @@ impl RankPort for Port {
                     ..Times::default()
                 };
                 PENDING.store(true, Ordering::Relaxed);
+                if let Some(reason) = foreign::refusal() {
+                    cut.rank.fail(reason.to_owned());
+                }
             }
             Broadcast::Write { number, .. } => {
                 cut.number = *number;

@@ -27,6 +27,7 @@ use crate::buffered::Buffers;
 use crate::calls::{Allocations, Bridges, Fortran};
 use crate::comms::Comms;
 use crate::error::MpiError;
+use crate::foreign::Foreign;
 use crate::objects::Objects;
 use crate::p2p::Matched;
 use crate::partitioned::Partitioned;
@@ -112,6 +113,9 @@ pub struct State {
     /// Messages of the side channel that the network has not taken yet.
     #[serde(default)]
     pub outgoing: Outgoing,
+    /// Processes of other jobs.
+    #[serde(default)]
+    pub foreign: Foreign,
     /// The tool information interface.
     #[serde(default)]
     pub tools: Tools,
@@ -147,6 +151,7 @@ impl Default for State {
             buffers: Buffers::default(),
             partitioned: Partitioned::default(),
             outgoing: Outgoing::default(),
+            foreign: Foreign::default(),
             tools: Tools::default(),
             bridges: Bridges::default(),
             fortran: Fortran::default(),

@@ -19,7 +19,7 @@ use mana_table::fns;
 use crate::engine::{self, settings, state};
 use crate::error::{EngineError, MpiError};
 use crate::publish::{self, CommSlot};
-use crate::{comms, cut, forwarded_signal, native_call, side_channel, wait};
+use crate::{comms, cut, foreign, forwarded_signal, native_call, side_channel, wait};
 
 /// Where a job's control file lies in its directory of checkpoints.
 pub const CONTROL_FILE_NAME: &str = "job.mana";
@@ -64,6 +64,12 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
         native.check_world_size(world.size)?;
         let _ = WORLD.set(world);
         let native = engine::set_native(native);
+        if crate::calls::native_parent(native)
+            .map_err(failed("starting MPI", "MPI_Comm_get_parent"))?
+            .is_some()
+        {
+            foreign::note_spawned();
+        }
         publish_predefined(native);
         tracing::info!(
             rank = world.rank,
@@ -218,7 +224,7 @@ pub fn start_agent(world: World) -> Result<(), EngineError> {
         size: world.size,
         contacts,
         cookie,
-        interval: crate::tools::cvars::interval(),
+        interval: crate::tools::cvars::interval().filter(|_| !foreign::is_spawned()),
         control_file: control_file(world),
         arity: mana_agent::DEFAULT_ARITY,
     };
@@ -227,8 +233,11 @@ pub fn start_agent(world: World) -> Result<(), EngineError> {
 }
 
 /// Where `mana checkpoint` finds the job; rank 0 makes the directory. A job that may not write there runs all the same:
-/// only its checkpoints will fail, and say so.
+/// only its checkpoints will fail, and say so. A job that was spawned is no job of its own: its parents' file stays theirs.
 fn control_file(world: World) -> Option<PathBuf> {
+    if foreign::is_spawned() {
+        return None;
+    }
     let directory = &settings().directory;
     if world.rank == 0
         && let Err(error) = std::fs::create_dir_all(directory)

@@ -36,6 +36,7 @@ mod file_rebuild;
 mod file_transfer;
 mod file_view;
 mod files;
+mod foreign;
 mod forward;
 mod forwarded_signal;
 #[rustfmt::skip] // written by `cargo xtask generate`

@@ -36,6 +36,22 @@ pub struct Counters {
     pub received: AtomicU64,
 }
 
+impl Counters {
+    /// A send on `comm` begins. Those to processes of another job are not counted: nobody here tells of their arrival.
+    fn count_sent(&self, comm: &CommSlot) {
+        if !comm.is_foreign() {
+            self.sent.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// It did not begin after all.
+    fn take_back_sent(&self, comm: &CommSlot) {
+        if !comm.is_foreign() {
+            self.sent.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// This rank's counters.
 pub static COUNTERS: Counters = Counters {
     sent: AtomicU64::new(0),
@@ -140,10 +156,8 @@ pub fn send_blocking(function: FnId, args: &SendArgs) -> Result<(), MpiError> {
     };
     let counted = Counted::new(native, args.count, datatype.native())?;
     let arguments = send_arguments(native, args, comm, &counted);
-    COUNTERS.sent.fetch_add(1, Ordering::Relaxed);
-    native_call::call(native, function, &arguments).inspect_err(|_| {
-        COUNTERS.sent.fetch_sub(1, Ordering::Relaxed);
-    })
+    COUNTERS.count_sent(comm);
+    native_call::call(native, function, &arguments).inspect_err(|_| COUNTERS.take_back_sent(comm))
 }
 
 /// The six arguments every native send begins with.
@@ -183,10 +197,9 @@ pub fn start_send(args: SendArgs) -> Result<Request, MpiError> {
         head[5],
         native_call::out(&mut request),
     ];
-    COUNTERS.sent.fetch_add(1, Ordering::Relaxed);
-    native_call::call(native, args.function(), &arguments).inspect_err(|_| {
-        COUNTERS.sent.fetch_sub(1, Ordering::Relaxed);
-    })?;
+    COUNTERS.count_sent(comm);
+    native_call::call(native, args.function(), &arguments)
+        .inspect_err(|_| COUNTERS.take_back_sent(comm))?;
     Ok(Request::active(Kind::Send(args), request))
 }
 
@@ -290,11 +303,15 @@ pub fn test_native(native: &Native, request: &mut u64) -> Result<Option<Completi
 /// Counts what the completion of a request of `kind` means for the messages in flight.
 #[inline]
 pub fn count_completion(kind: &Kind, completion: &Completion) {
+    let counts = |handle: u64| publish::comm(handle).is_none_or(|comm| !comm.is_foreign());
     match kind {
-        Kind::Send(_) if completion.cancelled => {
+        Kind::Send(args) if completion.cancelled && counts(args.comm) => {
             COUNTERS.sent.fetch_sub(1, Ordering::Relaxed);
         }
-        Kind::Receive(_) | Kind::MatchedReceive if !completion.cancelled => {
+        Kind::Receive(args) if !completion.cancelled && counts(args.comm) => {
+            COUNTERS.received.fetch_add(1, Ordering::Relaxed);
+        }
+        Kind::MatchedReceive if !completion.cancelled => {
             COUNTERS.received.fetch_add(1, Ordering::Relaxed);
         }
         _ => {}
@@ -457,6 +474,10 @@ pub fn improbe_native(
     )?;
     if flag as i32 == 0 {
         return Ok(None);
+    }
+    if comm.is_foreign() {
+        // It will be counted when it is received, wherever that is, and should not be.
+        COUNTERS.received.fetch_sub(1, Ordering::Relaxed);
     }
     Ok(Some((
         message,

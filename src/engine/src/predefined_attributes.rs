@@ -70,7 +70,8 @@ fn place(page: Page, keyval: i32) -> u64 {
 
 /// Makes the page, on first use.
 fn make_page() -> Result<Page, MpiError> {
-    let appnum = native_appnum()?;
+    let appnum = native_value(mpi::MPI_APPNUM)?;
+    let universe = native_value(mpi::MPI_UNIVERSE_SIZE)?;
     let mut state = state();
     if let Some(page) = state.attribute_page {
         return Ok(page);
@@ -90,7 +91,10 @@ fn make_page() -> Result<Page, MpiError> {
         (mpi::MPI_WTIME_IS_GLOBAL, 0),
         (mpi::MPI_APPNUM, appnum.unwrap_or(0)),
         (mpi::MPI_LASTUSEDCODE, state.objects.errors.last_used_code()),
-        (mpi::MPI_UNIVERSE_SIZE, world_size),
+        (
+            mpi::MPI_UNIVERSE_SIZE,
+            world_size.max(universe.unwrap_or(0)),
+        ),
     ];
     for (keyval, value) in values {
         write(page, keyval, value);
@@ -115,10 +119,11 @@ pub fn last_used_code_changed(state: &State) {
     }
 }
 
-/// Which of the programs started together this is, from the launcher of the job's first start.
-fn native_appnum() -> Result<Option<i32>, MpiError> {
+/// What the library below says at the job's first start: which of the programs started together this is, and how many
+/// processes there may be. `None` where it does not say.
+fn native_value(key: i32) -> Result<Option<i32>, MpiError> {
     let native = native()?;
-    let Some(keyval) = native.to_native(&ATTRIBUTE_KEYS, mpi::MPI_APPNUM) else {
+    let Some(keyval) = native.to_native(&ATTRIBUTE_KEYS, key) else {
         return Ok(None);
     };
     let world = native

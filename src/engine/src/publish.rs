@@ -46,6 +46,7 @@ pub struct CommSlot {
     size: AtomicI32,
     peers: AtomicI32,
     queued: AtomicU32,
+    foreign: AtomicBool,
 }
 
 impl CommSlot {
@@ -76,6 +77,10 @@ impl CommSlot {
     /// Drained messages that wait in the unexpected queue of this communicator.
     pub fn queued(&self) -> u32 {
         self.queued.load(Ordering::Relaxed)
+    }
+    /// Whether processes of another job are in it: its messages are not counted.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign.load(Ordering::Relaxed)
     }
     /// Counts drained messages that came or went.
     pub fn count_queued(&self, change: i32) {
@@ -187,7 +192,15 @@ pub fn datatype(handle: u64) -> Option<&'static TypeSlot> {
 }
 
 /// Makes communicator `handle` visible.
-pub fn publish_comm(handle: u64, native: u64, gid: Gid, rank: i32, size: i32, peers: i32) {
+pub fn publish_comm(
+    handle: u64,
+    native: u64,
+    gid: Gid,
+    rank: i32,
+    size: i32,
+    peers: i32,
+    foreign: bool,
+) {
     let Some(slot) = COMMS.make(handle) else {
         return;
     };
@@ -197,6 +210,7 @@ pub fn publish_comm(handle: u64, native: u64, gid: Gid, rank: i32, size: i32, pe
     slot.size.store(size, Ordering::Relaxed);
     slot.peers.store(peers, Ordering::Relaxed);
     slot.queued.store(0, Ordering::Relaxed);
+    slot.foreign.store(foreign, Ordering::Relaxed);
     slot.handle.store(handle as u32, Ordering::Release);
 }
 

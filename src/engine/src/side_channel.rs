@@ -60,7 +60,7 @@ pub fn open(native: &Native, world: World) -> Result<(), MpiError> {
     )?;
     comms::return_errors(native, made)?;
     let (rank, size) = (world.rank as i32, world.size as i32);
-    publish::publish_comm(HANDLE, made, GID, rank, size, size);
+    publish::publish_comm(HANDLE, made, GID, rank, size, size, false);
     Ok(())
 }
 

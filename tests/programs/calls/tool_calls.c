@@ -278,8 +278,16 @@ static void on_free(MPI_T_event_registration registration, MPI_T_cb_safety safet
     freed += *(int *)user_data;
 }
 
+/* Processes hear of a checkpoint's end one after the other: waits for that, with calls in which callbacks may run. */
+static void hear(const int *count, int wanted) {
+    MPI_Count time;
+    while (*(volatile const int *)count < wanted) MPI_T_source_get_timestamp(0, &time);
+}
+
+/* Not before both are ready for it. */
 static void take_checkpoint(void) {
     int outcome = -1;
+    MPI_Barrier(MPI_COMM_WORLD);
     if (check_rank == 0) {
         outcome = mana_checkpoint();
         MPI_Send(&outcome, 1, MPI_INT, 1, 0, MPI_COMM_WORLD);
@@ -334,7 +342,8 @@ static void events(void) {
 
     CHECK_INT(MPI_T_source_get_timestamp(0, &before), MPI_SUCCESS);
     take_checkpoint();
-    MPI_Barrier(MPI_COMM_WORLD);
+    hear(&called, 1);
+    hear(&dropped, 1);
     CHECK_INT(MPI_T_source_get_timestamp(0, &after), MPI_SUCCESS);
     CHECK(called == 1 && dropped == 1);
     CHECK(before <= last_time && last_time <= after);
@@ -359,7 +368,8 @@ static void counts_checkpoints(void) {
     MPI_T_pvar_handle time = watch(session, "mana_time_write", MPI_T_PVAR_CLASS_TIMER, NULL);
     MPI_T_pvar_start(session, MPI_T_PVAR_ALL_HANDLES);
     take_checkpoint();
-    MPI_T_pvar_read(session, number, &committed);
+    do MPI_T_pvar_read(session, number, &committed);
+    while (committed == 0);
     MPI_T_pvar_read(session, time, &seconds);
     CHECK_INT(committed, 1);
     CHECK(seconds > 0);
@@ -381,7 +391,9 @@ int main(int argc, char **argv) {
     cvars();
     pvars();
     categories();
+    MPI_Barrier(MPI_COMM_WORLD);
     events();
+    MPI_Barrier(MPI_COMM_WORLD);
     counts_checkpoints();
     int status = check_end();
     CHECK_INT(MPI_T_cvar_get_num(&number), MPI_SUCCESS);

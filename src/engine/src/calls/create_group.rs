@@ -23,7 +23,7 @@ use crate::comms::{self, Inherit};
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::publish::CommSlot;
-use crate::{cut, native_call};
+use crate::{cut, foreign, native_call};
 
 /// Runs `constructor` past the gate of the ad-hoc group `gid` of `members` processes; `comm` is where messages may
 /// arrive meanwhile.
@@ -69,10 +69,14 @@ fn create_group(
     group: &Group,
     tag: i32,
 ) -> Result<u64, MpiError> {
-    let mut members: Vec<u32> = group.iter().map(|process| process.0).collect();
+    // Processes of another job have other numbers on other ranks, and no part in the clock.
+    let own = group
+        .iter()
+        .filter(|process| !foreign::is_foreign(*process));
+    let mut members: Vec<u32> = own.map(|process| process.0).collect();
     members.sort_unstable();
     let scope = Gid(mana_drain::Gid(parent.gid().0).group(&members, tag).0);
-    let below = past_group_gate(a, scope, group.size(), parent, || {
+    let below = past_group_gate(a, scope, members.len() as u32, parent, || {
         let library = native()?;
         let native_group = comms::native_group(library, group)?;
         let mut made = 0_u64;

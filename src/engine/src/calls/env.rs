@@ -158,9 +158,3 @@ pub fn get_address(a: &mut Args<'_>) -> Call {
     a.set_word(1, address);
     Ok(())
 }
-
-/// `MPI_Comm_get_parent(parent)`: `MPI_COMM_NULL`, since no process was spawned: `MPI_Comm_spawn` is not done yet.
-pub fn comm_get_parent(a: &mut Args<'_>) -> Call {
-    a.set_handle(0, mpi::MPI_COMM_NULL);
-    Ok(())
-}
