@@ -15,6 +15,13 @@ use crate::lock::one_job_at_a_time;
 use crate::programs::{Toolchain, build_c};
 use crate::{Install, JobSpec, Mpi, install, places};
 
+/// Where the programs put files.
+fn scratch() -> Result<PathBuf> {
+    let directory = places::target().join("calls");
+    std::fs::create_dir_all(&directory).context("create", &directory)?;
+    Ok(directory)
+}
+
 /// Builds tests/programs/calls/`name`.c with `mana-mpicc`.
 fn build(name: &str, install: &Install) -> Result<PathBuf> {
     let source = places::workspace()
@@ -33,11 +40,11 @@ pub fn checks_itself(name: &str, mpi: &'static Mpi, ranks: u32) -> Result<()> {
     let install = install()?;
     mpi.provision()?;
     let program = build(name, &install)?;
-    let directory = places::target().join("calls");
-    std::fs::create_dir_all(&directory).context("create", &directory)?;
+    let directory = scratch()?;
     let job = JobSpec::new(mpi, ranks, program)
         .env("MANA_MPI", mpi.library())
-        .env("MANA_CKPT_DIR", &directory);
+        .env("MANA_CKPT_DIR", &directory)
+        .env("CHECK_FOLDER", &directory);
     says_ok(job.run()?)
 }
 
@@ -53,10 +60,12 @@ pub fn kept(name: &str, from: &'static Mpi, to: &'static Mpi, ranks: u32) -> Res
     to.provision()?;
     let program = build(name, &install)?;
     let checkpoints = Checkpoints::new()?;
+    let directory = scratch()?;
     let job = |mpi: &'static Mpi, program: PathBuf| {
         JobSpec::new(mpi, ranks, program)
             .env("MANA_MPI", mpi.library())
             .env("MANA_CKPT_DIR", checkpoints.path())
+            .env("CHECK_FOLDER", &directory)
     };
     says_ok(job(from, program).run()?)?;
     let restart = job(to, install.mana())
@@ -85,12 +94,18 @@ fn says_ok(finished: Finished) -> Result<()> {
 macro_rules! all_calls {
     ($mpi:ident) => {
         $crate::calls! { $mpi:
+            abi_calls 2,
             attr_calls 2,
             bsend_calls 2,
             comm_calls 4,
             critical_calls 2,
             err_calls 2,
             grequest_calls 2,
+            file_calls 4,
+            file_collective_calls 4,
+            file_nonblocking_calls 2,
+            file_shared_calls 3,
+            file_view_calls 2,
             group_calls 4,
             info_calls 2,
             isendrecv_calls 4,
@@ -98,8 +113,14 @@ macro_rules! all_calls {
             pack_calls 2,
             partitioned_calls 2,
             persistent_calls 4,
+            pscw_calls 4,
+            rma_calls 4,
+            shared_win_calls 4,
+            session_calls 4,
+            tool_calls 2,
             topo_calls 4,
             type_calls 2,
+            win_calls 4,
         }
     };
 }
@@ -110,8 +131,17 @@ macro_rules! all_calls {
 macro_rules! all_kept {
     ($from:ident => $to:ident) => {
         $crate::kept! { $from => $to:
+            bsend_kept 2,
+            file_kept_calls 2,
             kept_calls 2,
+            kept_rma 3,
+            kept_win 4,
             mana_calls 2,
+            session_kept 4,
+            tool_kept 2,
+            partitioned_kept 2,
+            persistent_kept 4,
+            requests_kept 2,
         }
     };
 }

@@ -39,6 +39,7 @@ pub struct AgentConfig {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command {
     Request { kill: bool },
+    Interval(Option<Duration>),
     Shutdown,
 }
 
@@ -148,6 +149,11 @@ impl Agent {
     /// then every rank hears of it by its broadcasts; if it cannot be, [`RankPort::refused`] says so.
     pub fn request_checkpoint(&self, kill: bool) {
         self.shared.command(Command::Request { kill });
+    }
+
+    /// Sets the time between checkpoints, from now on. Only rank 0's counts.
+    pub fn set_interval(&self, interval: Option<Duration>) {
+        self.shared.command(Command::Interval(interval));
     }
 
     /// Leaves the tree in order, at the end of MPI_Finalize. From then on no checkpoint can be made of the

@@ -83,6 +83,12 @@ impl Seat {
         self.joining_ends = None;
     }
 
+    /// Checkpoints by the clock are taken after each `interval` from now on.
+    pub(crate) fn set_interval(&mut self, interval: Option<Duration>, now: Instant) {
+        self.interval = interval;
+        self.next_interval = interval.map(|interval| now + interval);
+    }
+
     pub(crate) fn ask(&mut self, from: u32, kill: bool) {
         self.asked.anybody = true;
         self.asked.kill |= kill;

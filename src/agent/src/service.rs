@@ -142,6 +142,11 @@ impl Service {
         for command in self.shared.take_commands() {
             match command {
                 Command::Request { kill } => self.request(self.me, kill),
+                Command::Interval(interval) => {
+                    if let Some(seat) = &mut self.seat {
+                        seat.set_interval(interval, Instant::now());
+                    }
+                }
                 Command::Shutdown => self.leaving = true,
             }
         }

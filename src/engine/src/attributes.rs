@@ -238,6 +238,11 @@ pub fn delete_all(comm: u64) -> Call {
     delete_values(Owner::comm(comm)?)
 }
 
+/// Deletes all attributes of a window that is freed.
+pub fn delete_all_of_window(win: WinHandle) -> Call {
+    delete_values(Owner::Win(win))
+}
+
 /// Copies all attributes of datatype `from` to `to`, its duplicate.
 pub fn copy_all_of_type(from: DatatypeHandle, to: DatatypeHandle) -> Call {
     copy_between(Owner::Type(from), Owner::Type(to))

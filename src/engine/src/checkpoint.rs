@@ -32,7 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
-use crate::{cut, init};
+use crate::tools::{cvars, history};
+use crate::{cut, files, init, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -98,7 +99,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         init::world().ok_or_else(|| EngineError::Setting("a checkpoint before MPI_Init".into()))?;
     let directory = partial_directory(number);
     let options = WriteOptions {
-        compression: settings().compression,
+        compression: cvars::compression(),
         ..WriteOptions::default()
     };
     let mut writer = RankWriter::create(&directory, world.rank, options)?;
@@ -106,12 +107,28 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
     let regions = maps::upper_regions()?;
     let page_map = PageMap::open()?;
     let unreadable = unreadable_contents(&regions, &page_map)?;
+    let saved_by_others = shared_memory::saved_by_others();
     let sources = regions
         .iter()
-        .map(|region| source(region, &page_map, &unreadable))
+        .map(|region| {
+            let mut source = source(region, &page_map, &unreadable)?;
+            if saved_by_others
+                .iter()
+                .any(|shared| shared.contains(&region.start))
+            {
+                source.runs.clear();
+            }
+            Ok::<_, EngineError>(source)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     writer.write_regions(sources)?;
 
+    history::fold(&mut state());
+    files::note_positions().map_err(|error| EngineError::NativeCall {
+        doing: "asking where the file pointers stand",
+        function: "MPI",
+        reason: error.message,
+    })?;
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,
@@ -261,7 +278,7 @@ pub fn commit(number: u64) -> Result<(), EngineError> {
         "mana: checkpoint {} is written",
         checkpoint.path().display()
     );
-    if let Err(error) = store.prune(settings().keep) {
+    if let Err(error) = store.prune(cvars::keep()) {
         tracing::warn!("old checkpoints could not be removed: {error}");
     }
     Ok(())

@@ -32,7 +32,9 @@ use crate::error::{Call, MpiError};
 use crate::p2p::{self, COUNTERS};
 use crate::publish::CommSlot;
 use crate::request::{Kind, Progress};
-use crate::{checkpoint, wait};
+use crate::tools::deliver::raise;
+use crate::tools::events;
+use crate::{checkpoint, wait, windows};
 
 /// Whether a checkpoint is coming up.
 static PENDING: AtomicBool = AtomicBool::new(false);
@@ -40,6 +42,7 @@ static PENDING: AtomicBool = AtomicBool::new(false);
 static COMMITTED: AtomicU64 = AtomicU64::new(0);
 /// Attempts that ended, well or not.
 static ENDED: AtomicU64 = AtomicU64::new(0);
+static PHASE_TIMES_NS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 static CUT: Mutex<Option<Cut>> = Mutex::new(None);
 static CHANGED: Condvar = Condvar::new();
 static AGENT: Mutex<Option<Agent>> = Mutex::new(None);
@@ -68,6 +71,25 @@ struct Times {
 }
 
 impl Times {
+    /// An attempt is over: adds its phases to the sums, and returns the nanoseconds that it took.
+    fn conclude(&self) -> u64 {
+        let now = Some(Instant::now());
+        let spans = [
+            (self.intent, self.stop.or(now)),
+            (self.stop, self.write.or(now)),
+            (self.write, now),
+        ];
+        let mut whole_ns = 0;
+        for (sum, (from, to)) in PHASE_TIMES_NS.iter().zip(spans) {
+            if let (Some(from), Some(to)) = (from, to) {
+                let span_ns = to.saturating_duration_since(from).as_nanos() as u64;
+                sum.fetch_add(span_ns, Ordering::Relaxed);
+                whole_ns += span_ns;
+            }
+        }
+        whole_ns
+    }
+
     /// The phases that are over, with their durations.
     fn phases(&self) -> Vec<mana_image::Phase> {
         let span = |name: &str, from: Option<Instant>, to: Option<Instant>| {
@@ -116,6 +138,30 @@ pub fn pending() -> bool {
 /// Checkpoints committed since the start or restart of this process.
 pub fn committed() -> u64 {
     COMMITTED.load(Ordering::Acquire)
+}
+
+/// Attempts that were abandoned or refused since the start or restart.
+pub fn abandoned() -> u64 {
+    ENDED
+        .load(Ordering::Acquire)
+        .saturating_sub(COMMITTED.load(Ordering::Acquire))
+}
+
+/// Nanoseconds spent in the phases of attempts since the start or restart: converging, draining, writing.
+pub fn phase_times_ns() -> [u64; 3] {
+    std::array::from_fn(|phase| PHASE_TIMES_NS[phase].load(Ordering::Relaxed))
+}
+
+/// The phase of this process, as a number from 0.
+pub fn phase_number() -> u64 {
+    cut().phase() as u64
+}
+
+/// The time between checkpoints is another from now on; rank 0's counts.
+pub fn set_interval(interval: Option<std::time::Duration>) {
+    if let Some(agent) = agent_slot().as_ref() {
+        agent.set_interval(interval);
+    }
 }
 
 /// Begins to take part: called when MPI is initialised, before the agent starts.
@@ -449,6 +495,8 @@ fn drain_step() -> Result<bool, MpiError> {
     let mut changed = false;
     if parked {
         store_matched(native)?;
+        // Before this rank says that nothing is pending: others still serve what it has asked of their memory.
+        windows::flush_used(native)?;
         changed = set_pending(test_active()?);
     }
     Ok(changed || COUNTERS.received.load(Ordering::Relaxed) != received_before)
@@ -520,11 +568,15 @@ impl RankPort for Port {
                 cut.number = *number;
                 cut.times.write = Some(Instant::now());
             }
-            Broadcast::Committed { number, kill, .. } => finish_attempt(*number, *kill),
+            Broadcast::Committed { number, kill, .. } => {
+                raise(events::COMMITTED, [*number, cut.times.conclude()]);
+                finish_attempt(*number, *kill);
+            }
             Broadcast::Aborted { reason, .. } => {
                 PENDING.store(false, Ordering::Relaxed);
                 checkpoint::abandoned(reason);
-                ENDED.fetch_add(1, Ordering::Release);
+                let ended = ENDED.fetch_add(1, Ordering::Release) + 1;
+                raise(events::ABANDONED, [ended, cut.times.conclude()]);
             }
             Broadcast::Stop { .. } => cut.times.stop = Some(Instant::now()),
             Broadcast::Targets { .. } => {}

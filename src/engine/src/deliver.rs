@@ -170,3 +170,43 @@ pub fn scatter_external32(packed: u64, buffer: u64, count: i64, layout: &Layout)
         from = from.wrapping_add(len_bytes as u64);
     }
 }
+
+/// As [`scatter_external32`], of the first `packed_bytes` bytes only; returns how many bytes of memory they became.
+pub fn scatter_part_of_external32(
+    packed: u64,
+    packed_bytes: i64,
+    buffer: u64,
+    count: i64,
+    layout: &Layout,
+) -> i64 {
+    let (mut from, mut rest, mut done) = (packed, packed_bytes.max(0) as usize, 0);
+    for (run, format) in external32::runs(layout, count) {
+        let take = format.native_bytes(rest).min(run.length as usize);
+        let len_bytes = format.external_bytes(take);
+        // SAFETY: the caller has `packed_bytes` bytes there.
+        let native = format.decode(unsafe { application_bytes(from, len_bytes) });
+        // SAFETY: the run lies in the buffer that the application's call describes.
+        unsafe { write_application_bytes(buffer.wrapping_add_signed(run.offset), &native) };
+        from = from.wrapping_add(len_bytes as u64);
+        rest -= len_bytes;
+        done += take as i64;
+        if take < run.length as usize {
+            break;
+        }
+    }
+    done
+}
+
+/// How many bytes of memory the first `packed_bytes` bytes of the external32 form of `count` elements stand for.
+pub fn bytes_of_external32(count: i64, layout: &Layout, packed_bytes: i64) -> i64 {
+    let (mut rest, mut done) = (packed_bytes.max(0) as usize, 0);
+    for (run, format) in external32::runs(layout, count) {
+        let take = format.native_bytes(rest).min(run.length as usize);
+        rest -= format.external_bytes(take);
+        done += take as i64;
+        if take < run.length as usize {
+            break;
+        }
+    }
+    done
+}

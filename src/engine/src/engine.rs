@@ -24,7 +24,7 @@ use mana_table::constants as mpi;
 use serde::{Deserialize, Serialize};
 
 use crate::buffered::Buffers;
-use crate::calls::Allocations;
+use crate::calls::{Allocations, Bridges, Fortran};
 use crate::comms::Comms;
 use crate::error::MpiError;
 use crate::objects::Objects;
@@ -38,6 +38,8 @@ use crate::restarts::Restarts;
 use crate::settings::Settings;
 use crate::side_channel::Outgoing;
 use crate::status::Completion;
+use crate::tools::Tools;
+use crate::windows::WindowsBelow;
 
 static NATIVE: OnceLock<Native> = OnceLock::new();
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -61,6 +63,9 @@ pub struct State {
     pub life: Life,
     /// The thread level given to the application, as the standard's constant.
     pub thread_level: i32,
+    /// The thread level of the native library, which a session may have started with a higher one.
+    #[serde(default)]
+    pub native_level: i32,
     /// FS base of the thread that initialised MPI.
     pub init_thread_fs: u64,
     /// Communicators.
@@ -89,6 +94,9 @@ pub struct State {
     /// Windows.
     #[serde(default)]
     pub windows: Windows,
+    /// What they have below.
+    #[serde(skip)]
+    pub windows_below: WindowsBelow,
     /// Open files.
     #[serde(default)]
     pub files: Files,
@@ -104,6 +112,15 @@ pub struct State {
     /// Messages of the side channel that the network has not taken yet.
     #[serde(default)]
     pub outgoing: Outgoing,
+    /// The tool information interface.
+    #[serde(default)]
+    pub tools: Tools,
+    /// Intercommunicators of groups in the making.
+    #[serde(default)]
+    pub bridges: Bridges,
+    /// What the program said about Fortran's types.
+    #[serde(default)]
+    pub fortran: Fortran,
 }
 
 impl Default for State {
@@ -111,6 +128,7 @@ impl Default for State {
         Self {
             life: Life::Before,
             thread_level: mpi::MPI_THREAD_SINGLE,
+            native_level: mpi::MPI_THREAD_SINGLE,
             init_thread_fs: 0,
             comms: Comms::default(),
             objects: Objects::default(),
@@ -123,11 +141,15 @@ impl Default for State {
             memory: Allocations::default(),
             restarts: Restarts::default(),
             windows: Windows::default(),
+            windows_below: WindowsBelow::default(),
             files: Files::default(),
             sessions: Sessions::default(),
             buffers: Buffers::default(),
             partitioned: Partitioned::default(),
             outgoing: Outgoing::default(),
+            tools: Tools::default(),
+            bridges: Bridges::default(),
+            fortran: Fortran::default(),
         }
     }
 }

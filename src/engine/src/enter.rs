@@ -19,6 +19,7 @@ use mana_table::{FUNCTIONS, Function, Policy, SLOT_COUNT, fns};
 use crate::args::Args;
 use crate::error::{Call, MpiError};
 use crate::generated::dispatch::SERVERS;
+use crate::tools::deliver;
 use crate::{cut, forward, leave, persistent, raise, restarts};
 
 /// A function of the engine that serves calls.
@@ -85,6 +86,7 @@ fn serve_slot(frame: &mut CrossFrame, slot: usize) -> u64 {
     }
     restarts::call_functions();
     let result = serve(frame, row, SERVERS[slot]) as u64;
+    deliver::deliver();
     if cut::pending() {
         // From here on the call has happened: a restart returns its result.
         frame.complete(result);

@@ -63,6 +63,11 @@ impl Format {
         native_bytes / self.native * self.external
     }
 
+    /// Bytes in memory of whole numbers that are at most `external_bytes` long in external32.
+    pub fn native_bytes(&self, external_bytes: usize) -> usize {
+        external_bytes / self.external * self.native
+    }
+
     /// From memory to external32.
     pub fn encode(&self, native: &[u8]) -> Vec<u8> {
         let mut external = Vec::with_capacity(self.external_bytes(native.len()));

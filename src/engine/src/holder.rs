@@ -8,7 +8,7 @@
 use mana_record_replay::errhandler::{ERRORS_ARE_FATAL, ErrhandlerKind};
 use mana_record_replay::handle::{ErrhandlerHandle, FileHandle, SessionHandle, WinHandle};
 use mana_table::constants as mpi;
-use mana_table::{Direction, Kind};
+use mana_table::{Direction, Kind, fns};
 
 use crate::args::Args;
 use crate::engine::State;
@@ -41,8 +41,20 @@ impl Holder {
         }
     }
 
-    /// The object that a call is about: its first argument of such a kind.
+    /// Whose handler judges errors of opening and deleting files, and where there is no valid file (MPI-5.0 section 14.7).
+    pub const NO_FILE: Self = Self::File(mpi::MPI_FILE_NULL);
+
+    /// The object that a call is about: its first argument of such a kind; of opening a file that is no communicator.
     pub fn of_call(a: &Args<'_>) -> Option<Self> {
+        if matches!(
+            a.row().id,
+            fns::MPI_FILE_OPEN
+                | fns::MPI_FILE_DELETE
+                | fns::MPI_REGISTER_DATAREP
+                | fns::MPI_REGISTER_DATAREP_C
+        ) {
+            return Some(Self::NO_FILE);
+        }
         a.row().params.iter().enumerate().find_map(|(at, param)| {
             let kind = match param.kind {
                 Kind::Comm => ErrhandlerKind::Comm,
@@ -57,6 +69,14 @@ impl Holder {
                 Direction::Out | Direction::InOut => None,
             }
         })
+    }
+
+    /// Who judges errors instead, when this is no object (that may be the error).
+    pub fn stand_in(self) -> Self {
+        match self {
+            Self::File(_) => Self::NO_FILE,
+            Self::Comm(_) | Self::Win(_) | Self::Session(_) => Self::COMM_SELF,
+        }
     }
 
     /// The upper handle.

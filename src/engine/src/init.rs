@@ -217,7 +217,7 @@ pub fn start_agent(world: World) -> Result<(), EngineError> {
         size: world.size,
         contacts,
         cookie,
-        interval: settings().interval,
+        interval: crate::tools::cvars::interval(),
         control_file: control_file(world),
         arity: mana_agent::DEFAULT_ARITY,
     };

@@ -17,7 +17,7 @@
 
 use std::sync::OnceLock;
 
-use crate::engine::{Life, state};
+use crate::life;
 
 unsafe extern "C" {
     /// Runs the exit handlers of a library, of all for null (Linux Standard Base, `__cxa_finalize`).
@@ -34,8 +34,11 @@ pub fn own() {
 
 /// Runs the lower half's exit handlers, if the native library was started in this very process.
 pub fn leave() {
-    if OWNER.get() != Some(&std::process::id()) || state().life == Life::Before {
+    if OWNER.get() != Some(&std::process::id()) {
         return;
+    }
+    if let Err(error) = life::take_down_unused() {
+        tracing::warn!("MPI_Finalize at the exit of the process: {}", error.message);
     }
     // SAFETY: the program is exiting, so no other thread uses MPI any more (MPI-5.0 section 11.2.2), and the lower
     // half's threads do not touch the libraries' data.

@@ -142,6 +142,60 @@ fn part(handle: DatatypeHandle) -> Result<u64, MpiError> {
     }
 }
 
+/// A committed native type of `count` elements of `element`, more than an `int` can count: for the functions of
+/// libraries that have no large-count forms. The caller frees it.
+///
+/// ```text
+///   | chunk | chunk | … | rest |     a chunk is as many elements as an int counts
+/// ```
+pub fn repeated(native: &Native, element: u64, count: i64) -> Result<u64, MpiError> {
+    const CHUNK: i64 = i32::MAX as i64;
+    let (mut lb, mut extent) = (0_u64, 0_u64);
+    let words = [
+        element,
+        native_call::out(&mut lb),
+        native_call::out(&mut extent),
+    ];
+    native_call::call(native, fns::MPI_TYPE_GET_EXTENT, &words)?;
+    let far = (count / CHUNK * CHUNK).checked_mul(extent as i64);
+    let far = far.ok_or_else(|| {
+        MpiError::new(
+            mpi::MPI_ERR_COUNT,
+            format!(
+                "{count} elements of {} bytes exceed 2^63 bytes",
+                extent as i64
+            ),
+        )
+    })?;
+    let contiguous = |count: i64, of: u64| {
+        let mut made = 0_u64;
+        let words = [count as u64, of, native_call::out(&mut made)];
+        native_call::call(native, fns::MPI_TYPE_CONTIGUOUS, &words).map(|()| made)
+    };
+    let mut parts = [
+        contiguous(CHUNK, element)?,
+        0,
+        contiguous(count % CHUNK, element)?,
+    ];
+    parts[1] = contiguous(count / CHUNK, parts[0])?;
+    let types = native_call::handle_array(native, &parts[1..]);
+    let (lengths, places) = ([1_i32, 1], [0_i64, far]);
+    let mut made = 0_u64;
+    let words = [
+        2,
+        lengths.as_ptr() as u64,
+        places.as_ptr() as u64,
+        types.as_ptr() as u64,
+        native_call::out(&mut made),
+    ];
+    native_call::call(native, fns::MPI_TYPE_CREATE_STRUCT, &words)?;
+    for part in &mut parts {
+        native_call::call(native, fns::MPI_TYPE_FREE, &[native_call::out(part)])?;
+    }
+    native_call::call(native, fns::MPI_TYPE_COMMIT, &[native_call::out(&mut made)])?;
+    Ok(made)
+}
+
 /// The calls below for each constructor.
 fn recipe(native: &Native, constructor: &Constructor) -> Result<Recipe, MpiError> {
     use Argument::{Address, Addresses, Count, Counts, Type, Types};

@@ -25,7 +25,7 @@ use crate::large_type::Counted;
 use crate::publish::{self, CommSlot, TypeSlot};
 use crate::request::{Kind, Progress, ReceiveArgs, Request, RequestId, SendArgs};
 use crate::status::Completion;
-use crate::{deliver, native_call, special};
+use crate::{deliver, file_transfer, native_call, special};
 
 /// Messages whose send this rank initiated / whose receive it completed, since the last cut.
 #[derive(Debug, Default)]
@@ -320,6 +320,7 @@ pub fn poll(id: RequestId) -> Result<bool, MpiError> {
 /// Records that the native request of `id` is complete. The communicator (upper handle) that an `MPI_Comm_idup` made is
 /// returned: it is to be finished when the lock is free.
 pub fn record_completion(state: &mut State, id: RequestId, completion: Completion) -> Option<u64> {
+    let completion = file_transfer::complete(state, id, completion);
     let request = state.requests.get_mut(id)?;
     count_completion(&request.kind, &completion);
     request.native = None;

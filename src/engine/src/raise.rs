@@ -33,6 +33,10 @@ pub enum Reaction {
 /// Raises `error` in the call `a` and returns the error code for the application.
 #[cold]
 pub fn raise(a: &Args<'_>, error: &MpiError) -> i32 {
+    // The tool information interface calls no error handler (MPI-5.0 section 15.3.9).
+    if a.row().name.starts_with("MPI_T_") {
+        return error.class;
+    }
     let holder = Holder::of_call(a).unwrap_or(Holder::COMM_SELF);
     raise_on(holder, a.row().id, error)
 }
@@ -43,15 +47,19 @@ pub fn raise_on(holder: Holder, function: FnId, error: &MpiError) -> i32 {
         let state = state();
         match state.errhandler(holder) {
             Ok(handler) => (state.objects.reaction(handler), holder),
-            // No such object (that may be the error): MPI_COMM_SELF's handler judges.
             Err(_) => (
                 state
-                    .errhandler(Holder::COMM_SELF)
+                    .errhandler(holder.stand_in())
                     .map_or(Reaction::Fatal, |handler| state.objects.reaction(handler)),
-                Holder::COMM_SELF,
+                holder.stand_in(),
             ),
         }
     };
+    react(reaction, holder, function, error)
+}
+
+/// Does what an error handler of `holder` does about `error`, and returns the error code.
+pub fn react(reaction: Reaction, holder: Holder, function: FnId, error: &MpiError) -> i32 {
     match reaction {
         Reaction::Return => error.class,
         Reaction::Call(address) => {

@@ -1,7 +1,8 @@
 //! Rebuilding native objects from the live descriptors, at a restart.
 //!
 //! Order: datatypes and operations (local), communicators in the order of their global ids (collective over each
-//! group, and a total order, so no two can wait for each other), then pending receives in the order of posting.
+//! group, and a total order, so no two can wait for each other), windows and files in the order of their communicators'
+//! ids, then pending receives in the order of posting.
 
 use mana_native::Native;
 use mana_record_replay::comm::Communicator;
@@ -15,7 +16,7 @@ use crate::engine::{native, state};
 use crate::error::{EngineError, MpiError};
 use crate::publish::{self, CommSlot};
 use crate::request::{Kind, Progress};
-use crate::{native_call, p2p};
+use crate::{native_call, p2p, windows};
 
 /// Makes all native objects anew.
 pub fn rebuild() -> Result<(), EngineError> {
@@ -27,6 +28,8 @@ pub fn rebuild() -> Result<(), EngineError> {
     let native = native().map_err(failed)?;
     crate::objects::rebuild(native).map_err(failed)?;
     communicators(native).map_err(failed)?;
+    windows::rebuild(native).map_err(failed)?;
+    crate::file_rebuild::rebuild(native).map_err(failed)?;
     refill_queues();
     receives(native).map_err(failed)
 }
@@ -61,7 +64,7 @@ fn make(native: &Native, comm: &Communicator) -> Result<u64, MpiError> {
 }
 
 /// `MPI_Comm_create_group` of world ranks.
-fn create_group(native: &Native, members: &Group) -> Result<u64, MpiError> {
+pub fn create_group(native: &Native, members: &Group) -> Result<u64, MpiError> {
     let group = comms::native_group(native, members)?;
     let world = publish::world().map_or(0, CommSlot::native);
     let mut comm = 0_u64;

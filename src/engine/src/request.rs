@@ -64,6 +64,21 @@ impl SendArgs {
     }
 }
 
+/// What an operation on a file reads into or writes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Address of the buffer.
+    pub buffer: u64,
+    /// Elements.
+    pub count: i64,
+    /// Upper handle of the datatype.
+    pub datatype: u64,
+    /// Whether the file holds another representation of the data.
+    pub converts: bool,
+    /// Whether it goes to the file.
+    pub writes: bool,
+}
+
 /// The next number for [`Request::started`].
 fn next_start() -> u64 {
     static STARTED: AtomicU64 = AtomicU64::new(1);
@@ -85,6 +100,10 @@ pub enum Kind {
     CommDup(u64),
     /// Nothing native stands for it: [`Request::special`] says what it is.
     Special,
+    /// One-sided communication with a request (`MPI_Rput` …).
+    Rma,
+    /// Reads or writes a file.
+    File(Transfer),
 }
 
 /// Where a request stands.

@@ -35,9 +35,8 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         .rank
         .unwrap_or(0)
         .min(manifest.ranks - 1);
-    let level = metadata(&checkpoint.open_rank(guessed_rank)?)?
-        .state
-        .thread_level;
+    let saved = metadata(&checkpoint.open_rank(guessed_rank)?)?.state;
+    let level = saved.native_level.max(saved.thread_level);
 
     process::prepare()?;
     let (world, _) = init::start_native(level)?;

@@ -50,7 +50,9 @@ static DUE: AtomicBool = AtomicBool::new(false);
 
 /// This process was restarted; its state is in place.
 pub fn count_one() {
-    let restarts = &mut state().restarts;
+    let mut state = state();
+    crate::tools::history::restored(&mut state);
+    let restarts = &mut state.restarts;
     restarts.count += 1;
     DUE.store(!restarts.functions.is_empty(), Ordering::Relaxed);
 }

@@ -53,6 +53,14 @@ impl Completion {
         }
     }
 
+    /// The status of an operation on a file that moved so many bytes.
+    pub fn file(count_bytes: i64) -> Self {
+        Self {
+            count_bytes,
+            ..Self::EMPTY
+        }
+    }
+
     /// The words of an `MPI_Status`.
     pub fn words(&self) -> [i32; 8] {
         [

@@ -26,7 +26,7 @@ use crate::{native_call, p2p};
 pub type Keep = Vec<Vec<u64>>;
 
 /// The function to call below: the row's own, or for a `_c` function that is missing there the plain one.
-fn function_below(native: &Native, row: &Function) -> Result<(FnId, bool), MpiError> {
+pub fn function_below(native: &Native, row: &Function) -> Result<(FnId, bool), MpiError> {
     if native.has(row.id) {
         return Ok((row.id, false));
     }
@@ -170,7 +170,7 @@ fn narrowed(a: Words<'_>, i: usize, len: usize) -> Result<Vec<u64>, MpiError> {
 }
 
 /// A 64-bit value as an `int`, or an error that names it.
-fn narrow_int(name: &str, value: i64) -> Result<i32, MpiError> {
+pub fn narrow_int(name: &str, value: i64) -> Result<i32, MpiError> {
     i32::try_from(value).map_err(|_| {
         MpiError::new(
             mpi::MPI_ERR_COUNT,

@@ -22,6 +22,7 @@ impl Kind {
         let word = match self {
             Self::Send(args) => args.datatype,
             Self::Receive(args) => args.datatype,
+            Self::File(args) => args.datatype,
             _ => return None,
         };
         DatatypeHandle::from_word(word)

@@ -253,7 +253,18 @@ pub fn read_status(a: &Args<'_>, i: usize, index: usize) -> Completion {
 /// Looks whether requests that the application gave back (`MPI_Request_free`) are complete: a few per call, so that
 /// they do not pile up.
 pub fn sweep_orphans() -> Call {
-    for _ in 0..4 {
+    sweep(4)
+}
+
+/// As [`sweep_orphans`], all of them.
+pub fn sweep_all_orphans() -> Call {
+    let all = state().orphans.len();
+    sweep(all)
+}
+
+/// Tests the next `count` requests that were given back.
+fn sweep(count: usize) -> Call {
+    for _ in 0..count {
         let Some(id) = state().orphans.pop_front() else {
             return Ok(());
         };

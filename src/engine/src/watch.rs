@@ -46,7 +46,7 @@ impl Kind {
     fn is_plain(&self) -> bool {
         matches!(
             self,
-            Self::Send(_) | Self::Receive(_) | Self::MatchedReceive | Self::Collective
+            Self::Send(_) | Self::Receive(_) | Self::MatchedReceive | Self::Collective | Self::Rma
         )
     }
 }

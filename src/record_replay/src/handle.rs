@@ -102,6 +102,8 @@ kinds! {
     Info InfoHandle 9 << KIND_SHIFT, 18, "info object", 0x130, INFO;
     /// Error handlers.
     Errhandler ErrhandlerHandle 10 << KIND_SHIFT, 18, "error handler", 0x140, ERRHANDLER;
+    /// Handles of the tool information interface. Its errors have codes of their own, which the caller chooses.
+    Tool ToolHandle 12 << KIND_SHIFT, 18, "tool's handle", 0, ARG;
     /// Attribute keys; plain `int` in MPI's interface. The null is MPI_KEYVAL_INVALID.
     Keyval KeyvalHandle 11 << KIND_SHIFT, 18, "attribute key", 0, KEYVAL;
 }

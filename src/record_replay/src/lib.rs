@@ -48,3 +48,4 @@ pub mod status;
 pub mod table;
 pub mod topology;
 pub mod win;
+pub mod win_epoch;

@@ -10,6 +10,9 @@ use crate::table::Table;
 pub struct Session {
     /// The error handler given to `MPI_Session_init`, or set later; the session holds it.
     pub errhandler: ErrhandlerHandle,
+    /// The thread level it was given, as the standard's constant.
+    #[serde(default)]
+    pub thread_level: i32,
 }
 
 /// The sessions of a rank.

@@ -13,6 +13,7 @@ use crate::attributes::{self, Owner};
 use crate::engine::state;
 use crate::error::{Call, MpiError};
 use crate::predefined_attributes::{self, is_predefined};
+use crate::window_page;
 
 /// The keyval in an `int`, to be used on an object by the application: the predefined ones are read-only.
 fn keyval(value: i32) -> Result<KeyvalHandle, MpiError> {
@@ -57,6 +58,7 @@ fn free_keyval(a: &mut Args<'_>, kind: KeyvalKind) -> Call {
 fn get_attr(a: &mut Args<'_>, owner: Owner) -> Call {
     let value = match owner {
         Owner::Comm(_) if is_predefined(a.int(1)) => predefined_attributes::address(a.int(1))?,
+        Owner::Win(win) if is_predefined(a.int(1)) => window_page::attribute(win, a.int(1))?,
         _ => attributes::get(owner, keyval(a.int(1))?)?,
     };
     a.set_flag(3, value.is_some());

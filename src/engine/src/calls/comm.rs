@@ -16,6 +16,7 @@ use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
 
 use super::group::group_arg;
+use super::hw_resource::color_by_hardware;
 use crate::args::Args;
 use crate::comms::{self, Inherit};
 use crate::engine::{native, state};
@@ -171,6 +172,12 @@ pub fn comm_split(a: &mut Args<'_>) -> Call {
 /// a restart elsewhere the communicators stay as they were made.
 pub fn comm_split_type(a: &mut Args<'_>) -> Call {
     let hints = hints_arg(a, 3)?;
+    if let Some(color) = color_by_hardware(a.int(1), &hints)? {
+        let arguments = [int(color), int(a.int(2))];
+        let made = construct(a, fns::MPI_COMM_SPLIT, &arguments, Inherit::Errhandler)?;
+        a.set_handle(4, made);
+        return Ok(());
+    }
     let split_type = native_split_type(a.int(1), &hints)?;
     let no_info = native()?
         .predefined()

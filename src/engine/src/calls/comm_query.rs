@@ -8,6 +8,7 @@ use mana_table::constants as mpi;
 
 use super::comm::hints_arg;
 use super::group::hand_out_group;
+use super::info::tell_memory_kinds;
 use crate::args::Args;
 use crate::engine::state;
 use crate::error::{Call, MpiError};
@@ -102,7 +103,8 @@ pub fn comm_set_info(a: &mut Args<'_>) -> Call {
 pub fn comm_get_info(a: &mut Args<'_>) -> Call {
     let handle = {
         let mut state = state();
-        let hints = state.comms.get(a.raw(0))?.info.clone();
+        let mut hints = state.comms.get(a.raw(0))?.info.clone();
+        tell_memory_kinds(&mut hints)?;
         state.objects.infos.insert(hints)?
     };
     a.set_handle(1, u64::from(handle.word()));

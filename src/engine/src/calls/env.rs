@@ -2,13 +2,12 @@
 
 use mana_drain::Start;
 use mana_table::constants as mpi;
-use mana_table::fns;
 
 use crate::args::Args;
-use crate::engine::{Life, native, state};
-use crate::error::{Call, EngineError, MpiError};
+use crate::engine::{Life, state};
+use crate::error::{Call, MpiError};
 use crate::publish;
-use crate::{buffered, cut, init, native_call, partitioned, raise, side_channel, wait};
+use crate::{buffered, cut, life, partitioned, raise, side_channel, wait};
 
 /// What `mana` calls itself for `MPI_Get_library_version`.
 const LIBRARY_VERSION: &str = concat!("mana ", env!("CARGO_PKG_VERSION"), ", MPI 5.0 standard ABI");
@@ -42,39 +41,39 @@ fn start(required: i32) -> Result<i32, MpiError> {
             ));
         }
     }
-    let failed =
-        |error: EngineError| MpiError::new(mpi::MPI_ERR_OTHER, crate::entry::with_causes(&error));
-    let (world, provided) = init::start_native(required).map_err(failed)?;
-    init::join_world(world).map_err(failed)?;
-    super::carry_critical_parts();
-    {
-        let mut state = state();
+    life::bring_up(required, |state, provided| {
         state.life = Life::Running;
         state.thread_level = provided;
         state.init_thread_fs = crate::thread_fs();
-    }
-    init::start_agent(world).map_err(failed)?;
-    Ok(provided)
+        Ok(provided)
+    })
 }
 
-/// `MPI_Finalize`: a collective on the world; afterwards no checkpoint can be taken.
+/// `MPI_Finalize`: a collective on the world; afterwards no checkpoint can be taken, unless a session is still open.
 pub fn finalize(a: &mut Args<'_>) -> Call {
-    let native = native()?;
+    if state().life != Life::Running {
+        return Err(MpiError::new(
+            mpi::MPI_ERR_OTHER,
+            "MPI_Finalize was called before MPI_Init, or twice",
+        ));
+    }
     let world = publish::world()
         .ok_or_else(|| MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init"))?;
     deliver_rest(a)?;
     crate::attributes::delete_all_of_self()?;
     cut::enter_collective(a, world, Start::Blocking)?;
-    cut::finish();
-    init::free_stand_ins(native);
-    native_call::call(native, fns::MPI_FINALIZE, &[])?;
-    cut::shutdown();
-    state().life = Life::Finalized;
-    Ok(())
+    let in_use = {
+        let mut state = state();
+        state.life = Life::Finalized;
+        !state.sessions.is_empty()
+    };
+    if in_use { Ok(()) } else { life::take_down() }
 }
 
-/// Waits until messages that were copied are delivered: buffered ones (MPI-5.0 section 11.2.2), and our own.
+/// Waits until messages that were copied are delivered: buffered ones (MPI-5.0 section 11.2.2), and our own. Requests
+/// that were given back and are complete are let go of: the library below counts them.
 fn deliver_rest(a: &mut Args<'_>) -> Call {
+    wait::sweep_all_orphans()?;
     let mut patience = wait::Patience::new();
     while !(buffered::all_delivered()? && side_channel::settle()?) {
         // Another rank's partitions may wait for this one to take them in.

@@ -20,7 +20,11 @@ use crate::predefined_attributes::last_used_code_changed;
 use crate::raise;
 
 /// The error handler in an argument word, for objects of `kind`.
-fn usable(state: &State, word: u64, kind: ErrhandlerKind) -> Result<ErrhandlerHandle, MpiError> {
+pub fn usable(
+    state: &State,
+    word: u64,
+    kind: ErrhandlerKind,
+) -> Result<ErrhandlerHandle, MpiError> {
     let handle = ErrhandlerHandle::from_word(word)?;
     if is_predefined(handle) {
         return Ok(handle);
@@ -31,6 +35,30 @@ fn usable(state: &State, word: u64, kind: ErrhandlerKind) -> Result<ErrhandlerHa
         return Err(MpiError::new(mpi::MPI_ERR_ERRHANDLER, text));
     }
     Ok(handle)
+}
+
+/// Raises `error` of a constructor on the error handler that argument `i` gives the new object, of which there is none
+/// yet: the handler is called with the null handle. A handler that cannot be used leaves the error to the usual one.
+pub fn raise_on_argument(
+    a: &mut Args<'_>,
+    i: usize,
+    kind: ErrhandlerKind,
+    error: &MpiError,
+) -> Call {
+    let reaction = {
+        let state = state();
+        match usable(&state, a.raw(i), kind) {
+            Ok(handler) => state.objects.reaction(handler),
+            Err(_) => return Err(error.clone()),
+        }
+    };
+    let holder = match kind {
+        ErrhandlerKind::Session => Holder::Session(mpi::MPI_SESSION_NULL),
+        _ => Holder::Comm(mpi::MPI_COMM_NULL),
+    };
+    let code = raise::react(reaction, holder, a.row().id, error);
+    a.set_result(code);
+    Ok(())
 }
 
 /// Whether it is one that MPI brings along (and not the null handle).

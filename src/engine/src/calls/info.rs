@@ -65,19 +65,36 @@ fn environment(state: &State) -> Result<Info, MpiError> {
     tell(c"arch", system.machine().to_bytes())?;
     if let (Life::Running, Ok(world)) = (state.life, state.comms.get(mpi::MPI_COMM_WORLD)) {
         tell(c"maxprocs", world.size().to_string().as_bytes())?;
-        tell(c"thread_level", thread_level(state.thread_level))?;
+        tell(c"thread_level", level_name(state.thread_level).to_bytes())?;
     }
+    tell_memory_kinds(&mut info)?;
     Ok(info)
 }
 
+/// The thread levels by name.
+const THREAD_LEVELS: [(i32, &CStr); 4] = [
+    (mpi::MPI_THREAD_SINGLE, c"MPI_THREAD_SINGLE"),
+    (mpi::MPI_THREAD_FUNNELED, c"MPI_THREAD_FUNNELED"),
+    (mpi::MPI_THREAD_SERIALIZED, c"MPI_THREAD_SERIALIZED"),
+    (mpi::MPI_THREAD_MULTIPLE, c"MPI_THREAD_MULTIPLE"),
+];
+
 /// The name of a thread level.
-fn thread_level(level: i32) -> &'static [u8] {
-    match level {
-        mpi::MPI_THREAD_FUNNELED => b"MPI_THREAD_FUNNELED",
-        mpi::MPI_THREAD_SERIALIZED => b"MPI_THREAD_SERIALIZED",
-        mpi::MPI_THREAD_MULTIPLE => b"MPI_THREAD_MULTIPLE",
-        _ => b"MPI_THREAD_SINGLE",
-    }
+pub fn level_name(level: i32) -> &'static CStr {
+    let named = THREAD_LEVELS.iter().find(|(known, _)| *known == level);
+    named.map_or(THREAD_LEVELS[0].1, |(_, name)| *name)
+}
+
+/// The thread level of that name.
+pub fn level_by_name(name: &CStr) -> Option<i32> {
+    let known = THREAD_LEVELS.iter().find(|(_, known)| *known == name)?;
+    Some(known.0)
+}
+
+/// Tells in an info object which kinds of memory communication may use (MPI-5.0 section 12.4.3): what `MPI_Alloc_mem`
+/// gives and what the system gives.
+pub fn tell_memory_kinds(info: &mut Info) -> Call {
+    Ok(info.set(c"mpi_memory_alloc_kinds", c"mpi,system")?)
 }
 
 /// `MPI_Info_create(info)`.

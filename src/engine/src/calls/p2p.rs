@@ -307,7 +307,7 @@ pub fn cancel(a: &mut Args<'_>) -> Call {
     }
     if matches!(
         kind,
-        Some(Kind::Collective | Kind::CommDup(_) | Kind::Special)
+        Some(Kind::Collective | Kind::CommDup(_) | Kind::Special | Kind::Rma | Kind::File(_))
     ) {
         return Err(MpiError::new(
             mpi::MPI_ERR_REQUEST,

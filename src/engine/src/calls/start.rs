@@ -70,7 +70,9 @@ fn start_one(a: &mut Args<'_>, id: RequestId) -> Call {
             };
             persistent::start(a, &call)?
         }
-        Kind::MatchedReceive | Kind::CommDup(_) => return not_persistent(),
+        Kind::MatchedReceive | Kind::CommDup(_) | Kind::Rma | Kind::File(_) => {
+            return not_persistent();
+        }
     };
     if let Some(request) = state().requests.get_mut(id) {
         request.native = started.native;

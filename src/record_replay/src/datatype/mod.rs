@@ -19,6 +19,7 @@ mod count;
 mod envelope;
 mod external32;
 mod f90;
+mod file_layout;
 mod layout;
 mod lower;
 mod pack;

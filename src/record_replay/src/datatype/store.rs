@@ -206,6 +206,24 @@ impl Datatypes {
         self.table.user_references(handle)
     }
 
+    /// Hands the application one more reference to a datatype that something holds, freed or not; it frees it in its turn.
+    /// Predefined types need none.
+    ///
+    /// # Errors
+    /// [`ObjectError::DeadHandle`].
+    pub fn add_user_reference(&mut self, handle: DatatypeHandle) -> Result<(), ObjectError> {
+        if predefined(handle).is_some() {
+            return Ok(());
+        }
+        self.table.add_user_reference(handle)
+    }
+
+    /// The constructor of a derived datatype, also after it was freed while something holds it; None for a predefined one.
+    #[must_use]
+    pub(super) fn constructor_held(&self, handle: DatatypeHandle) -> Option<&Constructor> {
+        self.table.get_held(handle).map(Datatype::constructor)
+    }
+
     /// `MPI_Type_free`. Returns the types that nothing uses any more: the one freed, and what only it used.
     ///
     /// # Errors

@@ -1,0 +1,235 @@
+//! One-sided communication (MPI-5.0 section 12.3): all functions have the same kinds of parameters, so what the table
+//! says of them is enough to translate a call.
+//!
+//! ```text
+//!   MPI_Put(origin_addr, origin_count, origin_datatype, target_rank, target_disp, target_count, target_datatype, win)
+//!             address      narrowed      native            checked      checked                    native      native
+//!                                                        \____ the epoch of the window allows it? ____/
+//! ```
+//!
+//! The native operation completes at a flush, natively or by the epochs in `win_sync` and `win_locks`; the cut flushes
+//! what is on its way. Operations with a request are native requests, complete before the cut like sends.
+
+use mana_native::{Native, int};
+use mana_record_replay::handle::DatatypeHandle;
+use mana_table::constants as mpi;
+use mana_table::{Kind, Param};
+
+use crate::args::Args;
+use crate::engine::{native, state};
+use crate::error::{Call, MpiError};
+use crate::request::{Kind as RequestKind, Request};
+use crate::status::Completion;
+use crate::translate::{buffer, function_below, narrow_int};
+use crate::windows::{self, Win, refused};
+use crate::{native_call, p2p};
+
+/// Serves a call of any of the functions here.
+fn communicate(a: &mut Args<'_>) -> Call {
+    let win = windows::get(a.raw(place(a, Kind::Win)?))?;
+    let target = windows::target(&win, a.int(place(a, Kind::Rank)?))?;
+    let request = place(a, Kind::Request).ok();
+    let no_op = check_op(a)?;
+    check(a, &win, no_op)?;
+    let Some(target) = target else {
+        return match request {
+            Some(at) => hand_out(a, at, Request::done(RequestKind::Rma, Completion::EMPTY)),
+            None => Ok(()),
+        };
+    };
+    allow(&win, target, request.is_some())?;
+    let library = native()?;
+    let mut made = 0_u64;
+    let (function, narrow) = function_below(library, a.row())?;
+    let mut words = Vec::with_capacity(a.row().params.len());
+    for (i, param) in a.row().params.iter().enumerate() {
+        words.push(match param.kind {
+            Kind::Request => native_call::out(&mut made),
+            Kind::Win => win.native,
+            _ if no_op && param.name.starts_with("origin") => nothing(library, a, param),
+            _ => word(library, a, i, param, narrow)?,
+        });
+    }
+    state().window_is_used(&win);
+    native_call::call(library, function, &words)?;
+    match request {
+        Some(at) => hand_out(a, at, Request::active(RequestKind::Rma, made)),
+        None => Ok(()),
+    }
+}
+
+/// The place of the parameter of a kind.
+fn place(a: &Args<'_>, kind: Kind) -> Result<usize, MpiError> {
+    let at = a.row().params.iter().position(|param| param.kind == kind);
+    at.ok_or_else(|| {
+        MpiError::new(
+            mpi::MPI_ERR_INTERN,
+            format!("{} has no {}", a.row().name, kind.word()),
+        )
+    })
+}
+
+/// Hands the handle of a request out through parameter `i`.
+fn hand_out(a: &mut Args<'_>, i: usize, request: Request) -> Call {
+    let id = state().insert_request(request)?;
+    a.set_handle(i, u64::from(id.word()));
+    Ok(())
+}
+
+/// Checks the operation: predefined ones only, and `MPI_NO_OP` only where something is fetched. Whether it is that.
+fn check_op(a: &Args<'_>) -> Result<bool, MpiError> {
+    let Ok(at) = place(a, Kind::Op) else {
+        return Ok(false);
+    };
+    let op = a.raw(at);
+    let known = op != mpi::MPI_OP_NULL && native()?.predefined().op(op).is_some();
+    let fetches = a
+        .row()
+        .params
+        .iter()
+        .any(|param| param.name == "result_addr");
+    if known && (op != mpi::MPI_NO_OP || fetches) {
+        return Ok(op == mpi::MPI_NO_OP);
+    }
+    Err(MpiError::new(
+        mpi::MPI_ERR_OP,
+        format!(
+            "{op:#x} is no predefined operation that {} takes",
+            a.row().name
+        ),
+    ))
+}
+
+/// Checks counts, datatypes and the displacement.
+fn check(a: &Args<'_>, win: &Win, no_op: bool) -> Call {
+    let dynamic = state().window_mut(win)?.memory.flavor == mpi::MPI_WIN_FLAVOR_DYNAMIC;
+    let one_element = !a.row().params.iter().any(|p| p.kind == Kind::Count);
+    for (i, param) in a.row().params.iter().enumerate() {
+        if no_op && param.name.starts_with("origin") {
+            continue;
+        }
+        match param.kind {
+            Kind::Count if a.count(i) < 0 => {
+                return Err(MpiError::new(
+                    mpi::MPI_ERR_COUNT,
+                    format!("{} is {}, which is negative", param.name, a.count(i)),
+                ));
+            }
+            Kind::Aint if a.count(i) < 0 && !dynamic => {
+                return Err(MpiError::new(
+                    mpi::MPI_ERR_DISP,
+                    format!("{} is {}, which is negative", param.name, a.count(i)),
+                ));
+            }
+            Kind::Datatype => {
+                p2p::datatype(a.raw(i))?;
+                if one_element && !DatatypeHandle::from_word(a.raw(i))?.is_predefined() {
+                    return Err(MpiError::new(
+                        mpi::MPI_ERR_TYPE,
+                        format!("{} takes predefined datatypes only", a.row().name),
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Asks the window's epochs.
+fn allow(win: &Win, target: i32, with_request: bool) -> Call {
+    let mut state = state();
+    let epoch = &mut state.window_mut(win)?.epoch;
+    if with_request {
+        epoch.request(target).map_err(refused)
+    } else {
+        epoch.communicate(target).map_err(refused)
+    }
+}
+
+/// One argument, translated.
+fn word(
+    native: &Native,
+    a: &Args<'_>,
+    i: usize,
+    param: &Param,
+    narrow: bool,
+) -> Result<u64, MpiError> {
+    Ok(match param.kind {
+        Kind::Buffer => buffer(native, a.raw(i)),
+        Kind::Datatype => p2p::datatype(a.raw(i))?.native(),
+        Kind::Op => crate::ops::native_op(native, a.raw(i)),
+        Kind::Count if narrow && param.wide => int(narrow_int(param.name, a.count(i))?),
+        Kind::Rank => int(a.int(i)),
+        _ => a.count(i) as u64,
+    })
+}
+
+/// An argument about the origin's data of an operation that does nothing with it: the application may have given
+/// anything.
+fn nothing(native: &Native, a: &Args<'_>, param: &Param) -> u64 {
+    match param.kind {
+        // Some libraries look for an address all the same; this one is never read.
+        Kind::Buffer => a
+            .row()
+            .params
+            .iter()
+            .position(|param| param.name == "result_addr")
+            .map_or(0, |at| buffer(native, a.raw(at))),
+        Kind::Datatype => native
+            .predefined()
+            .datatype(mpi::MPI_BYTE)
+            .map_or(0, |byte| byte.raw()),
+        _ => 0,
+    }
+}
+
+/// `MPI_Put`.
+pub fn put(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Get`.
+pub fn get(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Accumulate`.
+pub fn accumulate(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Get_accumulate`.
+pub fn get_accumulate(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Fetch_and_op`.
+pub fn fetch_and_op(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Compare_and_swap`.
+pub fn compare_and_swap(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Rput`.
+pub fn rput(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Rget`.
+pub fn rget(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Raccumulate`.
+pub fn raccumulate(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}
+
+/// `MPI_Rget_accumulate`.
+pub fn rget_accumulate(a: &mut Args<'_>) -> Call {
+    communicate(a)
+}

@@ -1,0 +1,90 @@
+/* Buffered messages that nobody has received yet, across a checkpoint: they arrive in order, and the buffer stays attached.
+ *
+ *      small and large Bsends both ways, one on a communicator with a buffer of its own, an Iflush that waits for them
+ *        ->  mana_checkpoint()  ->  received; flushed; room for the next ones; detached: what was attached
+ *
+ * Prints "ok" or what differs, once per life. 2 ranks.
+ */
+#include "check.h"
+#include <mana.h>
+#include <stdlib.h>
+
+enum { LARGE = 300 * 1000, SMALL = 5 };
+
+static double data[LARGE], in[LARGE];
+
+static void receive(int tag, int length, double first, MPI_Comm comm) {
+    MPI_Status status;
+    int count;
+    MPI_Recv(in, LARGE, MPI_DOUBLE, 1 - check_rank, tag, comm, &status);
+    MPI_Get_count(&status, MPI_DOUBLE, &count);
+    CHECK_INT(count, length);
+    CHECK(in[0] == first && in[length - 1] == first + length - 1);
+}
+
+static void send(int length, double first, int tag, MPI_Comm comm) {
+    for (int i = 0; i < length; i++) data[i] = first + i;
+    CHECK_INT(MPI_Bsend(data, length, MPI_DOUBLE, 1 - check_rank, tag, comm), MPI_SUCCESS);
+}
+
+int main(int argc, char **argv) {
+    int size, room = 2 * (LARGE * 8 + MPI_BSEND_OVERHEAD) + 2 * (SMALL * 8 + MPI_BSEND_OVERHEAD);
+    int own_room = LARGE * 8 + MPI_BSEND_OVERHEAD;
+    void *buffer = malloc(room), *own_buffer = malloc(own_room), *back;
+    MPI_Request flush, persistent;
+    MPI_Comm comm;
+    check_begin(&argc, &argv, 2);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    MPI_Buffer_attach(buffer, room);
+    MPI_Comm_attach_buffer(comm, own_buffer, own_room);
+
+    MPI_Bsend_init(data, SMALL, MPI_DOUBLE, 1 - check_rank, 7, MPI_COMM_WORLD, &persistent);
+    send(LARGE, 1, 5, MPI_COMM_WORLD);
+    send(SMALL, 2, 5, MPI_COMM_WORLD);
+    send(LARGE, 3, 6, MPI_COMM_WORLD);
+    MPI_Start(&persistent); /* complete at once, and not waited for */
+    send(LARGE, 4, 5, comm);
+    MPI_Buffer_iflush(&flush);
+
+    CHECK(mana_checkpoint() >= 0);
+
+    receive(6, LARGE, 3, MPI_COMM_WORLD);
+    receive(5, LARGE, 1, MPI_COMM_WORLD);
+    receive(5, SMALL, 2, MPI_COMM_WORLD);
+    receive(7, SMALL, 3, MPI_COMM_WORLD);
+    receive(5, LARGE, 4, comm);
+    MPI_Wait(&flush, MPI_STATUS_IGNORE);
+    MPI_Wait(&persistent, MPI_STATUS_IGNORE);
+    send(LARGE, 5, 5, MPI_COMM_WORLD); /* the room is free again */
+    send(LARGE, 6, 5, MPI_COMM_WORLD);
+    MPI_Start(&persistent);
+    MPI_Wait(&persistent, MPI_STATUS_IGNORE);
+    receive(5, LARGE, 5, MPI_COMM_WORLD);
+    receive(5, LARGE, 6, MPI_COMM_WORLD);
+    receive(7, SMALL, 6, MPI_COMM_WORLD);
+    MPI_Request_free(&persistent);
+    MPI_Buffer_detach(&back, &size);
+    CHECK(back == buffer);
+    CHECK_INT(size, room);
+    MPI_Comm_detach_buffer(comm, &back, &size);
+    CHECK(back == own_buffer);
+    CHECK_INT(size, own_room);
+    MPI_Comm_free(&comm);
+
+    /* A detach that a checkpoint interrupts: rank 1 receives only after it has asked for one. */
+    MPI_Buffer_attach(buffer, room);
+    if (check_rank == 0) {
+        send(LARGE, 8, 9, MPI_COMM_WORLD);
+        MPI_Buffer_detach(&back, &size);
+        CHECK(back == buffer);
+        CHECK_INT(size, room);
+    } else {
+        CHECK(mana_checkpoint() >= 0);
+        receive(9, LARGE, 8, MPI_COMM_WORLD);
+        MPI_Buffer_detach(&back, &size);
+    }
+    free(buffer);
+    free(own_buffer);
+    return check_end();
+}
