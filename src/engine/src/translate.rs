@@ -188,6 +188,7 @@ fn scalar(
     narrow: bool,
 ) -> Result<u64, MpiError> {
     Ok(match param.kind {
+        Kind::Buffer if a.raw(i) == 0 && is_unread(a, i) => UNREAD.as_ptr() as u64,
         Kind::Buffer => buffer(native, a.raw(i)),
         Kind::Comm => p2p::comm(a.raw(i))?.native(),
         Kind::Datatype => publish::datatype(a.raw(i))
@@ -212,6 +213,18 @@ fn scalar(
         Kind::Int | Kind::Count | Kind::Logical => a.int(i) as u64,
         _ => a.raw(i),
     })
+}
+
+/// Stands for a buffer that nobody reads.
+static UNREAD: [u8; 64] = [0; 64];
+
+/// Whether buffer `i` is the send buffer of the root of a reduction in an intercommunicator, which contributes nothing: the
+/// standard has it ignored, MPICH 4.0 refuses a null one.
+fn is_unread(a: Words<'_>, i: usize) -> bool {
+    let root = a.named("root").map(|root| root as i32);
+    a.row().params[i].name == "sendbuf"
+        && a.row().params.iter().any(|param| param.kind == Kind::Op)
+        && root == Some(mpi::MPI_ROOT)
 }
 
 /// A buffer address; `MPI_IN_PLACE` and `MPI_BOTTOM` are values that differ between ABIs.

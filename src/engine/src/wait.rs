@@ -243,6 +243,15 @@ pub fn hand_over(a: &mut Args<'_>, i: usize, completion: &Completion) -> Call {
     failed(completion)
 }
 
+/// Writes the empty status of a call that had nothing to wait for: no operation's, but one whole value, `MPI_ERROR` included
+/// (MPI-5.0 section 3.7.3).
+pub fn hand_over_empty(a: &mut Args<'_>, i: usize) -> Call {
+    if !a.is_null(i) {
+        write_status(a, i, 0, &Completion::EMPTY);
+    }
+    Ok(())
+}
+
 /// Writes element `index` of the status array behind parameter `i`, error field included.
 pub fn write_status(a: &mut Args<'_>, i: usize, index: usize, completion: &Completion) {
     a.write_at::<[i32; 8]>(i, index, completion.words());

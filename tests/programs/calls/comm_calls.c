@@ -150,6 +150,13 @@ static void intercommunicators(void) {
     CHECK_INT(sum_over(inter), low ? 5 : 1);
     MPI_Sendrecv(&check_rank, 1, MPI_INT, 1 - rank, 1, &got, 1, MPI_INT, 1 - rank, 1, inter, MPI_STATUS_IGNORE);
     CHECK_INT(got, 3 - check_rank);
+    /* To rank 0 from the other side; the root has nothing to send, and some libraries refuse a null buffer there. */
+    if (check_under_mana()) {
+        got = -1;
+        MPI_Reduce(low ? NULL : &check_rank, &got, 1, MPI_INT, MPI_SUM, low ? (rank == 0 ? MPI_ROOT : MPI_PROC_NULL) : 0,
+                   inter);
+        if (check_rank == 0) CHECK_INT(got, 5);
+    }
 
     MPI_Intercomm_merge(inter, low, &merged);
     MPI_Comm_rank(merged, &rank);

@@ -133,7 +133,14 @@ static void looking_at_requests(void) {
     CHECK(count == 1 && indices[0] == 1 && statuses[0].MPI_TAG == 3);
     MPI_Request_get_status_some(1, both, &count, indices, statuses);
     CHECK_INT(count, MPI_UNDEFINED);
+    status.MPI_ERROR = MPI_ERR_OTHER;
+    MPI_Request_get_status_any(1, both, &index, &flag, &status);
+    CHECK(flag && index == MPI_UNDEFINED && status.MPI_TAG == MPI_ANY_TAG && status.MPI_ERROR == MPI_SUCCESS);
 #endif
+    MPI_Request none = MPI_REQUEST_NULL;
+    status.MPI_ERROR = MPI_ERR_OTHER;
+    MPI_Wait(&none, &status);
+    CHECK(status.MPI_SOURCE == MPI_ANY_SOURCE && (status.MPI_ERROR == MPI_SUCCESS || !check_under_mana()));
     MPI_Wait(&request, &status);
     CHECK(request == MPI_REQUEST_NULL && status.MPI_SOURCE == peer);
     MPI_Request_get_status(MPI_REQUEST_NULL, &flag, &status);

@@ -22,6 +22,25 @@ static void check_all(int round) {
     CHECK_INT(wrong, 0);
 }
 
+/* A message of no bytes arrives too, and not before it is sent. */
+static void empty(void) {
+    int other = 1 - check_rank, flag;
+    MPI_Request send, receive;
+    MPI_Psend_init(out, 1, 0, MPI_DOUBLE, other, 6, MPI_COMM_WORLD, MPI_INFO_NULL, &send);
+    MPI_Precv_init(in, 1, 0, MPI_DOUBLE, other, 6, MPI_COMM_WORLD, MPI_INFO_NULL, &receive);
+    MPI_Start(&receive);
+    MPI_Parrived(receive, 0, &flag);
+    CHECK(!flag); /* the other rank is ready after the barrier */
+    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_Start(&send);
+    MPI_Pready(0, send);
+    for (flag = 0; !flag;) MPI_Parrived(receive, 0, &flag);
+    MPI_Wait(&receive, MPI_STATUS_IGNORE);
+    MPI_Wait(&send, MPI_STATUS_IGNORE);
+    MPI_Request_free(&receive);
+    MPI_Request_free(&send);
+}
+
 /* Each rank sends to the other and receives from it. */
 static void rounds(void) {
     int other = 1 - check_rank, flag, list[2] = {5, 3};
@@ -142,6 +161,7 @@ int main(int argc, char **argv) {
     check_begin(&argc, &argv, 2);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+    empty();
     rounds();
     pairs();
     edges();

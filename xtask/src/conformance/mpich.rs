@@ -6,6 +6,7 @@
 //!   mpiexec -n <of the list> ./program                passes if it prints " No Errors" and nothing else, status 0
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,7 +42,7 @@ impl Suite for Mpich {
         let source = fetch::mpich()?;
         let build = configure(place, &source)?;
         for folder in folders(&source, &build)? {
-            let lines: Vec<_> = lines(&source, &build, &folder)?
+            let lines: Vec<_> = listed_programs(&source, &build, &folder)?
                 .into_iter()
                 .filter(|line| line.memory_gib <= MOST_GIB && !line.xfail)
                 .map(|line| Line {
@@ -50,9 +51,11 @@ impl Suite for Mpich {
                 })
                 .filter(|line| place.wants(&line.case(&folder)))
                 .collect();
+            let lines = without_repeats(lines);
             if lines.is_empty() {
                 continue;
             }
+            eprintln!("   {folder}: {} cases", lines.len());
             let said = make(&build.join(&folder), &lines)?;
             for line in &lines {
                 let case = line.case(&folder);
@@ -115,11 +118,18 @@ fn folders(source: &Path, build: &Path) -> Result<Vec<String>> {
 }
 
 /// The programs of a folder's list; a program of another folder is left to that one.
-fn lines(source: &Path, build: &Path, folder: &str) -> Result<Vec<Line>> {
+fn listed_programs(source: &Path, build: &Path, folder: &str) -> Result<Vec<Line>> {
     let is_program =
         |line: &Line| !source.join(folder).join(&line.name).is_dir() && !line.name.contains('/');
     let listed = listed(source, build, folder)?;
     Ok(listed.into_iter().filter(is_program).collect())
+}
+
+/// The lines without those that are the same case, as two numbers of ranks are that exceed the highest.
+fn without_repeats(lines: Vec<Line>) -> Vec<Line> {
+    let mut seen = BTreeSet::new();
+    let is_new = |line: &Line| seen.insert(line.case(""));
+    lines.into_iter().filter(is_new).collect()
 }
 
 /// All lines of a folder's list: configure's, or the one that needs no configuration.

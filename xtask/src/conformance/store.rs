@@ -95,11 +95,19 @@ impl Store {
         }
     }
 
-    /// Whether the case has run natively.
+    /// Whether the case, or something of the module of that name, has run natively.
     pub fn has_native(&self, key: &Key) -> bool {
+        let within = format!("{}.", key.case);
         self.entries
-            .get(key)
-            .is_some_and(|entry| entry.native.is_some())
+            .range(key.clone()..)
+            .take_while(|(other, _)| {
+                (&other.suite, &other.mpi, other.ranks) == (&key.suite, &key.mpi, key.ranks)
+                    && other.case.starts_with(&key.case)
+            })
+            .any(|(other, entry)| {
+                entry.native.is_some()
+                    && (other.case == key.case || other.case.starts_with(&within))
+            })
     }
 
     /// Everything, by suite, MPI, ranks and case.

@@ -38,10 +38,10 @@ pub fn request_get_status(a: &mut Args<'_>) -> Call {
     let done = watched.as_mut().map_or(Ok(true), Watched::poll)?;
     settle(std::slice::from_mut(&mut watched));
     a.set_flag(1, done);
-    if done {
-        wait::hand_over(a, 2, &completion(watched.as_ref()))
-    } else {
-        Ok(())
+    match (done, &watched) {
+        (false, _) => Ok(()),
+        (true, None) => wait::hand_over_empty(a, 2),
+        (true, Some(_)) => wait::hand_over(a, 2, &completion(watched.as_ref())),
     }
 }
 
@@ -70,18 +70,18 @@ pub fn request_get_status_any(a: &mut Args<'_>) -> Call {
     let mut all = watch::requests(a, 1, len)?;
     let found = find_complete(&mut all)?;
     settle(&mut all);
-    let (index, flag, completion) = match found {
-        Ok(index) => (index as i64, true, completion(all[index].as_ref())),
-        Err(active) => (
-            i64::from(mpi::MPI_UNDEFINED),
-            active == 0,
-            Completion::EMPTY,
-        ),
+    let active = match found {
+        Ok(index) => {
+            a.set_int(2, index as i64);
+            a.set_flag(3, true);
+            return wait::hand_over(a, 4, &completion(all[index].as_ref()));
+        }
+        Err(active) => active,
     };
-    a.set_int(2, index);
-    a.set_flag(3, flag);
-    if flag {
-        wait::hand_over(a, 4, &completion)
+    a.set_int(2, i64::from(mpi::MPI_UNDEFINED));
+    a.set_flag(3, active == 0);
+    if active == 0 {
+        wait::hand_over_empty(a, 4)
     } else {
         Ok(())
     }

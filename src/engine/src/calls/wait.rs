@@ -48,7 +48,7 @@ fn hand_over_one(a: &mut Args<'_>, i: usize, status: usize, watched: &Watched) -
 /// `MPI_Wait(request, status)`.
 pub fn wait(a: &mut Args<'_>) -> Call {
     let Some(mut watched) = watch::request(a.handle_at(0, 0))? else {
-        return wait::hand_over(a, 1, &Completion::EMPTY);
+        return wait::hand_over_empty(a, 1);
     };
     let mut patience = Patience::new();
     while !watched.poll()? {
@@ -61,7 +61,7 @@ pub fn wait(a: &mut Args<'_>) -> Call {
 pub fn test(a: &mut Args<'_>) -> Call {
     let Some(mut watched) = watch::request(a.handle_at(0, 0))? else {
         a.set_flag(1, true);
-        return wait::hand_over(a, 2, &Completion::EMPTY);
+        return wait::hand_over_empty(a, 2);
     };
     let done = watched.poll()?;
     a.set_flag(1, done);
@@ -167,7 +167,7 @@ pub fn waitany(a: &mut Args<'_>) -> Call {
             Ok(index) => return hand_over_any(a, &all, index, 2, 3),
             Err(0) => {
                 a.set_int(2, i64::from(mpi::MPI_UNDEFINED));
-                return wait::hand_over(a, 3, &Completion::EMPTY);
+                return wait::hand_over_empty(a, 3);
             }
             Err(_) => watch::pause(a, &mut patience, all.iter_mut().flatten()),
         }
@@ -187,7 +187,7 @@ pub fn testany(a: &mut Args<'_>) -> Call {
             a.set_int(2, i64::from(mpi::MPI_UNDEFINED));
             a.set_flag(3, active == 0);
             if active == 0 {
-                wait::hand_over(a, 4, &Completion::EMPTY)
+                wait::hand_over_empty(a, 4)
             } else {
                 Ok(())
             }

@@ -201,5 +201,7 @@ pub fn has_arrived(id: RequestId, partition: i32) -> Result<bool, MpiError> {
     };
     let at = receive.transfer.check_partition(partition)?;
     let (from, to) = (receive.transfer.bytes(at)?, receive.transfer.bytes(at + 1)?);
-    Ok(progress != Some(Progress::Active) || receive.arrived.covers(from, to))
+    // No byte tells that an empty partition is here; the part that completes the empty message does.
+    let is_here = from < to && receive.arrived.covers(from, to);
+    Ok(is_here || progress != Some(Progress::Active))
 }
