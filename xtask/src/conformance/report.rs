@@ -191,7 +191,8 @@ const HEAD: &str = "\
 # Conformance
 
 Foreign test suites, run natively and under `mana` over the same MPI. Written by `cargo xtask conformance` from what has been
-run; combinations that are not in the table have not been run.
+run; combinations that are not in the table have not been run, and a row need not be the whole suite: its number of cases says
+how much of it was run. The cases of a row may come from runs of several versions, the last run of each counts.
 
 - mpi4py: the suite of mpi4py 4.1.2; a case is a test on so many ranks, its verdict the worst of all ranks.
 - mpich: the C test programs of MPICH 4.0.2, on as many ranks as its lists say (or as the command was told at most); those
