@@ -48,6 +48,7 @@ int main(int argc, char **argv) {
     int flag, count, number = 0, indices[3];
     check_begin(&argc, &argv, 2);
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 
     request = begin(&work);
     MPI_Test(&request, &flag, &status);
