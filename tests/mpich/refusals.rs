@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use mana_image::{RankWriter, Store, WriteOptions, WriterInfo};
 use mana_suite::command::run;
 use mana_suite::crossing::Voyage;
 use mana_suite::lock::one_job_at_a_time;
@@ -133,6 +134,33 @@ fn restart_from_an_uncommitted_checkpoint() {
     refused(&restart(4, &partial), &["partial"]);
 }
 
+/// A checkpoint of a program that is at home on another processor. There is nothing else in it: it must not come to that.
+#[test]
+fn restart_on_a_processor_that_lacks_a_feature() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path(), None).unwrap();
+    let pending = store.begin().unwrap();
+    let write = |rank| {
+        let options = WriteOptions::default();
+        let mut writer = RankWriter::create(pending.path(), rank, options).unwrap();
+        writer.write_regions(Vec::new()).unwrap();
+        writer.write_metadata(&()).unwrap();
+        let info = WriterInfo {
+            rank,
+            ranks: 4,
+            cpu_features: vec!["warp-drive".into()],
+            ..WriterInfo::here()
+        };
+        writer.finish(&info).unwrap()
+    };
+    let written = (0..4).map(write).collect();
+    store.commit(pending, 4, 1, Vec::new(), written).unwrap();
+    refused(
+        &restart(4, dir.path()),
+        &["this processor lacks warp-drive"],
+    );
+}
+
 #[test]
 fn restart_in_an_empty_directory() {
     let dir = tempfile::tempdir().unwrap();
@@ -158,6 +186,17 @@ fn a_library_that_is_not_there() {
     let words = ["restart", dir.path().to_str().unwrap()];
     let finished = mana(4, &words, &[("MANA_MPI", "/nowhere/libmpi.so.12")]);
     refused(&finished, &["/nowhere/libmpi.so.12"]);
+}
+
+/// Debian's MPICH has no library of the standard ABI, and `mana` must not take its own stub for one.
+#[test]
+fn no_library_of_the_abi_that_is_asked_for() {
+    let (dir, _) = a_copy();
+    let words = ["restart", dir.path().to_str().unwrap()];
+    refused(
+        &mana(4, &words, &[("MANA_MPI", "standard")]),
+        &["no MPI library found", "libmpi_abi.so.1", "looked in"],
+    );
 }
 
 #[test]

@@ -35,7 +35,10 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         .rank
         .unwrap_or(0)
         .min(manifest.ranks - 1);
-    let saved = metadata(&checkpoint.open_rank(guessed_rank)?)?.state;
+    let guessed = checkpoint.open_rank(guessed_rank)?;
+    // Before MPI is started, where it can be told so early; the nodes of a job may differ, so each rank looks again.
+    check_processor(&guessed)?;
+    let saved = metadata(&guessed)?.state;
     let level = saved.native_level.max(saved.thread_level);
 
     process::prepare()?;
