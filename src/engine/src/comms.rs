@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, native, not_running, state};
 use crate::error::MpiError;
-use crate::publish::{self, CommSlot};
+use crate::publish::{self, CommFacts, CommSlot};
 use crate::{cut, foreign, native_call, side_channel};
 
 /// What a communicator has in this lower half.
@@ -88,16 +88,6 @@ impl Comms {
         Ok(self.set_mut()?.get_mut(handle(word)?)?)
     }
 
-    /// The clock of a communicator.
-    pub fn clock(&self, word: u64) -> Result<ClockId, MpiError> {
-        let below = u32::try_from(word)
-            .ok()
-            .and_then(|word| self.below.get(&word));
-        below
-            .map(|below| below.clock)
-            .ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", word))
-    }
-
     /// The published slots of all communicators, and of the side channel.
     pub fn slots(&self) -> Vec<&'static CommSlot> {
         self.below
@@ -132,19 +122,20 @@ impl Comms {
         let members =
             foreign::count_own(&comm.local) + comm.remote.as_ref().map_or(0, foreign::count_own);
         let clock = cut::register_clock(drain_gid(comm.gid), members)?;
-        let gid = comm.gid;
-        let (rank, size, peers) = (
-            comm.rank.0 as i32,
-            comm.size() as i32,
-            comm.peers().size() as i32,
-        );
-        let foreign = foreign::among(&comm.local, comm.remote.as_ref());
-        if foreign {
+        let facts = CommFacts {
+            native,
+            gid: comm.gid,
+            rank: comm.rank.0 as i32,
+            size: comm.size() as i32,
+            peers: comm.peers().size() as i32,
+            foreign: foreign::among(&comm.local, comm.remote.as_ref()),
+            clock: Some(clock),
+        };
+        if facts.foreign {
             foreign::connected();
         }
         self.below.insert(handle.word(), Below { native, clock });
-        let word = u64::from(handle.word());
-        publish::publish_comm(word, native, gid, rank, size, peers, foreign);
+        publish::publish_comm(u64::from(handle.word()), &facts);
         Ok(())
     }
 

@@ -292,8 +292,11 @@ pub fn retire_clock(clock: ClockId) {
 /// Passes the gate before a collective on `comm` and counts it. While a checkpoint is coming up this may hold the
 /// thread, and is a safe point then; the caller must not have done anything yet that the application can see.
 pub fn enter_collective(a: &mut Args<'_>, comm: &CommSlot, start: Start) -> Call {
-    let clock = state().comms.clock(u64::from(comm.handle()))?;
-    enter_clock(a, clock, comm, start)
+    let bad = || {
+        let handle = u64::from(comm.handle());
+        MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", handle)
+    };
+    enter_clock(a, comm.clock().ok_or_else(bad)?, comm, start)
 }
 
 /// Passes the gate of `clock`; `comm` is where messages may arrive meanwhile.
