@@ -13,9 +13,9 @@
 use std::collections::BTreeMap;
 
 use mana_drain::ClockId;
+use mana_drain::Gid;
 use mana_native::Native;
 use mana_record_replay::comm::{Communicator, Communicators};
-use mana_record_replay::gid::{Gid, child_gid};
 use mana_record_replay::group::{Group, WorldRank};
 use mana_record_replay::handle::CommHandle;
 use mana_record_replay::topology::Topology;
@@ -52,11 +52,6 @@ pub struct Comms {
 /// The handle in an argument word.
 pub fn handle(word: u64) -> Result<CommHandle, MpiError> {
     CommHandle::from_word(word).map_err(MpiError::from)
-}
-
-/// The drain's name for a global id.
-fn drain_gid(gid: Gid) -> mana_drain::Gid {
-    mana_drain::Gid(gid.0)
 }
 
 impl Comms {
@@ -121,7 +116,7 @@ impl Comms {
         // Processes of another job report to nobody here, so the clock is that of this job's members.
         let members =
             foreign::count_own(&comm.local) + comm.remote.as_ref().map_or(0, foreign::count_own);
-        let clock = cut::register_clock(drain_gid(comm.gid), members)?;
+        let clock = cut::register_clock(comm.gid, members)?;
         let facts = CommFacts {
             native,
             gid: comm.gid,
@@ -298,7 +293,7 @@ pub fn adopt_in(parent: u64, scope: Gid, comm: u64, inherit: Inherit) -> Result<
     adopt_as(
         parent,
         comm,
-        child_gid(scope, ordinal, u64::from(part)),
+        scope.child(ordinal, u64::from(part)),
         (local, remote),
         inherit,
     )
@@ -362,7 +357,8 @@ pub fn adopt_forming(parent: u64, place: Vec<u64>) -> Result<u64, MpiError> {
         .flat_map(Group::iter)
         .next()
         .map_or(first, |rank| rank.0.min(first));
-    let gid = child_gid(scope, state.comms.next_ordinal(scope), u64::from(part));
+    let ordinal = state.comms.next_ordinal(scope);
+    let gid = scope.child(ordinal, u64::from(part));
     let handle = enrol(&mut state, parent, gid, sides, Inherit::Dup)?;
     state.comms.forming.insert(handle.word(), place);
     Ok(u64::from(handle.word()))

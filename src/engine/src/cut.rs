@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use mana_agent::{Agent, RankPort};
-use mana_drain::{Activity, Broadcast, ClockId, Phase, Rank, Report, Start, Verdict};
+use mana_drain::{Activity, Broadcast, ClockId, Gid, Phase, Rank, Report, Start, Verdict};
 use mana_native::Native;
 use mana_split::frame::CrossFrame;
 use mana_split::park::{self, Interrupted};
@@ -269,7 +269,7 @@ pub fn with_rank<T>(say: impl FnOnce(&mut Rank) -> T) -> Option<T> {
 }
 
 /// Gives a communicator its clock.
-pub fn register_clock(gid: mana_drain::Gid, size: u32) -> Result<ClockId, MpiError> {
+pub fn register_clock(gid: Gid, size: u32) -> Result<ClockId, MpiError> {
     match cut().get() {
         Some(cut) => cut
             .rank

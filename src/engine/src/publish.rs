@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, 
 use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 
 use mana_drain::ClockId;
+use mana_drain::Gid;
 use mana_native::{Native, NativeDatatype};
-use mana_record_replay::gid::Gid;
 use mana_record_replay::handle::{Kind, kind};
 use mana_table::constants as mpi;
 

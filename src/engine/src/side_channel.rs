@@ -12,8 +12,8 @@
 
 use std::collections::VecDeque;
 
+use mana_drain::Gid;
 use mana_native::Native;
-use mana_record_replay::gid::Gid;
 use mana_table::constants as mpi;
 use mana_table::fns;
 use serde::{Deserialize, Serialize};
