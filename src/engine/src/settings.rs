@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mana_descriptors::FilePolicy;
 use mana_image::Compression;
 
 /// The engine's settings.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub mpi: String,
     /// How images are compressed (`MANA_COMPRESS`).
     pub compression: Compression,
+    /// What happens at a restart with files that are not what they were (`MANA_FILES`).
+    pub files: FilePolicy,
 }
 
 impl Default for Settings {
@@ -32,6 +35,7 @@ impl Default for Settings {
             signal: None,
             mpi: "auto".to_string(),
             compression: Compression::Auto,
+            files: FilePolicy::Check,
         }
     }
 }
