@@ -33,8 +33,13 @@ impl Job {
         let behind = |(comm, &target): (usize, &u64)| {
             setup.program.comms[comm].contains(&rank) && running.proc.started[comm] < target
         };
-        let inside = !matches!(running.proc.doing, Doing::Running);
+        let inside = !matches!(running.proc.threads[0].doing, Doing::Running);
         !inside && !self.allowed[rank].iter().enumerate().any(behind)
+    }
+
+    /// Variant: whether any thread of the rank is parked.
+    pub(super) fn parked_by_any(&self, rank: usize) -> u32 {
+        u32::from(self.ranks[rank].proc.alive().any(|thread| thread.parked))
     }
 
     /// Variant: nobody is told to start what nobody has started.
