@@ -4,7 +4,7 @@
 //! unknown is an error, like a value that cannot be.
 
 use crate::setting_values::{parse_interval, parse_log, parse_mpi, parse_signal};
-use mana_image::Compression;
+use mana_image::{Compression, FaultScript};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -48,6 +48,10 @@ const VARIABLES: &[Variable] = &[
         allowed: "off, error, warn, info, debug, trace, or a list such as mana_agent=debug,warn",
     },
     Variable {
+        name: "MANA_DISK_FAULT",
+        allowed: "a fault to make on purpose, such as kill,Commit,2 or EIO,SyncFile,1,3 (docs/image-format.md)",
+    },
+    Variable {
         name: "MANA_CC",
         allowed: "the C compiler that mana cc runs",
     },
@@ -75,6 +79,8 @@ pub struct Settings {
     pub mpi: String,
     /// `MANA_COMPRESS`.
     pub compression: Compression,
+    /// `MANA_DISK_FAULT`: for tests.
+    pub disk_fault: Option<FaultScript>,
     /// `MANA_LOG`, a filter that [`tracing_subscriber::EnvFilter`] takes.
     pub log: String,
 }
@@ -88,6 +94,7 @@ impl Default for Settings {
             signal: None,
             mpi: "auto".into(),
             compression: Compression::Auto,
+            disk_fault: None,
             log: "warn".into(),
         }
     }
@@ -190,6 +197,7 @@ impl Settings {
             "MANA_CKPT_SIGNAL" => self.signal = Some(parse_signal(text()?).map_err(bad)?),
             "MANA_MPI" => self.mpi = parse_mpi(text()?).map_err(bad)?,
             "MANA_COMPRESS" => self.compression = text()?.parse().map_err(bad)?,
+            "MANA_DISK_FAULT" => self.disk_fault = Some(text()?.parse().map_err(bad)?),
             "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
             // The compilers are looked up when they are run.
             _ => {}
@@ -214,6 +222,7 @@ impl Settings {
             signal: self.signal,
             mpi: self.mpi.clone(),
             compression: self.compression,
+            disk_fault: self.disk_fault.clone(),
         }
     }
 }
@@ -338,6 +347,7 @@ mod tests {
             ("MANA_CKPT_KEEP", "many", "at least 1"),
             ("MANA_MPI", "lam", "auto, mpich, openmpi, abi"),
             ("MANA_COMPRESS", "gzip", "auto, raw, zstd"),
+            ("MANA_DISK_FAULT", "kill,Tea,1", "kill,Commit,2"),
             ("MANA_LOG", "degub", "error, warn, info, debug, trace"),
         ] {
             let error = settings(&[(name, value)]).unwrap_err();

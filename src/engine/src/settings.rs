@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mana_image::Compression;
+use mana_image::{Compression, FaultScript};
 
 /// The engine's settings.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Settings {
     pub mpi: String,
     /// How images are compressed (`MANA_COMPRESS`).
     pub compression: Compression,
+    /// What goes wrong on purpose when a checkpoint is written (`MANA_DISK_FAULT`).
+    pub disk_fault: Option<FaultScript>,
 }
 
 impl Default for Settings {
@@ -32,6 +34,7 @@ impl Default for Settings {
             signal: None,
             mpi: "auto".to_string(),
             compression: Compression::Auto,
+            disk_fault: None,
         }
     }
 }

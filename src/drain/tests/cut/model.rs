@@ -242,3 +242,13 @@ fn a_request_before_all_are_there_hangs() {
         NO_HANG,
     );
 }
+
+/// Why targets go everywhere as long as a member may be anywhere.
+#[test]
+fn telling_only_those_who_have_reported_hangs() {
+    finds(
+        catalogue::dense_collectives(),
+        Variant::TrustReports,
+        NO_HANG,
+    );
+}

@@ -249,6 +249,9 @@ impl Job {
         if setup.variant == Variant::NeverGo {
             self.withhold_go(setup, &mut broadcast);
         }
+        if setup.variant == Variant::TrustReports {
+            Job::trust_reports(&mut broadcast);
+        }
         match &broadcast {
             Broadcast::Write { .. } => {
                 self.bad_cut = self.bad_cut.or(self.find_fault(setup));

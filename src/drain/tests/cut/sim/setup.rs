@@ -20,6 +20,8 @@ pub enum Variant {
     IgnoreCounters,
     /// A rank counts as parked when one of its threads is.
     OneThreadParks,
+    /// Targets go only to members that have reported the communicator.
+    TrustReports,
     /// A request is taken before all ranks have been in MPI_Init.
     HasteAtInit,
 }
