@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Two runs of a round follow each other at once, and who is first changes from round to round: a machine that gets slower or
-//! faster meanwhile shifts both. What counts is the ratio's median; its spread says how far to trust it.
+//! faster meanwhile shifts both. What counts is the ratio's median; its spread says how far to trust it. A run's time is that of its
+//! least disturbed batch, which is what the calls cost; beside it stands the ratio of the runs' median batches.
 //!
 //! Usage: `cargo bench --bench overhead [-- MPI… [--rounds N] [--only PROGRAM]]`
 
@@ -32,15 +33,24 @@ struct Options {
     only: Option<String>,
 }
 
-/// Both times of a figure in one round, in nanoseconds.
+/// What a run says of a figure, in nanoseconds per operation.
+#[derive(Clone, Copy)]
+struct Times {
+    /// Of the batch that nothing disturbed.
+    least_ns: f64,
+    /// Of the middle one.
+    median_ns: f64,
+}
+
+/// Both runs of a round.
 #[derive(Clone, Copy)]
 struct Pair {
-    native_ns: f64,
-    mana_ns: f64,
+    native: Times,
+    mana: Times,
 }
 
 /// Figures in the order in which the program printed them.
-type Figures = Vec<(String, f64)>;
+type Figures = Vec<(String, Times)>;
 
 fn main() -> ExitCode {
     // `cargo test --benches` runs this program too, and wants no minutes of measuring.
@@ -90,8 +100,8 @@ fn run(options: &Options) -> Result<()> {
             mpi.name, options.rounds
         );
         println!(
-            "{:28} {:>12} {:>12} {:>10}   mana/native: median (min .. max)",
-            "figure", "native", "mana", "added"
+            "{:28} {:>12} {:>12} {:>10}   mana/native: {:24} {}",
+            "figure", "native", "mana", "added", "median (min .. max)", "of medians"
         );
         let wanted = |program: &str| options.only.as_deref().is_none_or(|only| only == program);
         for (program, ranks) in PROGRAMS.into_iter().filter(|(program, _)| wanted(program)) {
@@ -125,14 +135,11 @@ fn measure(
             let mana_figures = figures(mpi, ranks, &mana)?;
             (figures(mpi, ranks, &native)?, mana_figures)
         };
-        for ((name, native_ns), (_, mana_ns)) in native_figures.into_iter().zip(mana_figures) {
+        for ((name, native), (_, mana)) in native_figures.into_iter().zip(mana_figures) {
             if round == 0 {
                 order.push(name.clone());
             }
-            pairs
-                .entry(name)
-                .or_default()
-                .push(Pair { native_ns, mana_ns });
+            pairs.entry(name).or_default().push(Pair { native, mana });
         }
     }
     for name in order {
@@ -145,23 +152,36 @@ fn figures(mpi: &'static Mpi, ranks: u32, executable: &Path) -> Result<Figures> 
     let job = JobSpec::new(mpi, ranks, PathBuf::from(executable)).env("MANA_MPI", mpi.library());
     let stdout = job.run()?.stdout;
     let figure = |line: &str| {
-        let (name, ns) = line.split_once('\t')?;
-        Some((name.to_owned(), ns.parse().ok()?))
+        let mut words = line.split('\t');
+        let name = words.next()?.to_owned();
+        let mut ns = words.map_while(|word| word.parse().ok());
+        let times = Times {
+            least_ns: ns.next()?,
+            median_ns: ns.next()?,
+        };
+        Some((name, times))
     };
     Ok(stdout.lines().filter_map(figure).collect())
 }
 
 fn print_line(name: &str, pairs: &[Pair]) {
     let of = |value: fn(&Pair) -> f64| sorted(pairs.iter().map(value).collect());
-    let ratios = of(|pair| pair.mana_ns / pair.native_ns);
-    println!(
-        "{name:28} {:>12} {:>12} {:>10}   {:.3} ({:.3} .. {:.3})",
-        shown(middle(&of(|pair| pair.native_ns))),
-        shown(middle(&of(|pair| pair.mana_ns))),
-        shown(middle(&of(|pair| pair.mana_ns - pair.native_ns))),
+    let ratios = of(|pair| pair.mana.least_ns / pair.native.least_ns);
+    let spread = format!(
+        "{:.3} ({:.3} .. {:.3})",
         middle(&ratios),
         ratios[0],
-        ratios[ratios.len() - 1],
+        ratios[ratios.len() - 1]
+    );
+    println!(
+        "{name:28} {:>12} {:>12} {:>10}   {:>13}{spread:24} {:.3}",
+        shown(middle(&of(|pair| pair.native.least_ns))),
+        shown(middle(&of(|pair| pair.mana.least_ns))),
+        shown(middle(
+            &of(|pair| pair.mana.least_ns - pair.native.least_ns)
+        )),
+        "",
+        middle(&of(|pair| pair.mana.median_ns / pair.native.median_ns)),
     );
 }
 

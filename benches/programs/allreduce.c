@@ -5,7 +5,7 @@
 
 static const struct {
     int bytes, times;
-} sizes[] = {{8, 2000}, {128, 2000}, {1024, 1000}, {8192, 500}, {65536, 100}, {262144, 25}, {1048576, 6}};
+} sizes[] = {{8, 300}, {128, 300}, {1024, 150}, {8192, 75}, {65536, 15}, {262144, 4}, {1048576, 2}};
 
 enum { SIZES = sizeof sizes / sizeof sizes[0], DOUBLES_MAX = 1048576 / sizeof(double) };
 

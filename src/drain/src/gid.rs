@@ -3,6 +3,16 @@
 //! Ids are derived, not negotiated: a communicator made by the n-th collective constructor of its parent has
 //! an id that every member can compute. They are hashes of 64 bits; among a million communicators two are
 //! equal with a chance of 3 in 10^8, and [`crate::Clocks::register`] notices most of those by their sizes.
+//!
+//! ```text
+//!                      child(ordinal, part)
+//!   WORLD ──Dup (call 7)───────────────┬─> first member: world rank 0 ──> 0x3c5e...
+//!         ──Split (call 8)──colour 0───┬─> first member: world rank 0 ──> 0x91d0...
+//!                           colour 1───┴─> first member: world rank 1 ──> 0x07aa...
+//! ```
+//!
+//! They order communicators totally, and equally on all members: rebuilt in that order with calls that are collective over the
+//! group only, no set of ranks can wait for each other in a circle.
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -17,11 +27,18 @@ enum Origin {
     Child = 1,
     Group = 2,
     Critical = 3,
+    SelfOf = 4,
 }
 
 impl Gid {
     /// `MPI_COMM_WORLD`.
     pub const WORLD: Gid = Gid(1);
+
+    /// The `MPI_COMM_SELF` of world rank `rank`: each rank has its own, so each has an id of its own.
+    #[must_use]
+    pub fn of_self(rank: u32) -> Gid {
+        Gid::derive(Origin::SelfOf, &[u64::from(rank)])
+    }
 
     /// The communicator with part number `part` (the lowest world rank in it will do: a split makes several
     /// at once) that the `ordinal`-th collective constructor called on `self` made.
@@ -76,6 +93,8 @@ mod tests {
             Gid::WORLD.group(&[0, 1], 8),
             Gid::critical(0),
             Gid::critical(1),
+            Gid::of_self(0),
+            Gid::of_self(1),
         ];
         let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());

@@ -23,6 +23,8 @@ use std::ffi::{CStr, CString};
 use mana_split::frame::CrossFrame;
 use mana_table::{Function, Kind, Param};
 
+use crate::words::ArgumentWords;
+
 /// Values that a C caller and we lay out alike, and for which any bit pattern is valid.
 pub trait Plain: Copy + 'static {}
 impl Plain for i32 {}
@@ -79,7 +81,7 @@ impl<'f> Args<'f> {
     }
 
     /// All arguments, in order.
-    pub fn words(&self) -> Vec<u64> {
+    pub fn words(&self) -> ArgumentWords {
         (0..self.row.params.len()).map(|i| self.raw(i)).collect()
     }
 

@@ -13,9 +13,9 @@
 use std::collections::BTreeMap;
 
 use mana_drain::ClockId;
+use mana_drain::Gid;
 use mana_native::Native;
 use mana_record_replay::comm::{Communicator, Communicators};
-use mana_record_replay::gid::{Gid, child_gid};
 use mana_record_replay::group::{Group, WorldRank};
 use mana_record_replay::handle::CommHandle;
 use mana_record_replay::topology::Topology;
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, native, not_running, state};
 use crate::error::MpiError;
-use crate::publish::{self, CommSlot};
+use crate::publish::{self, CommFacts, CommSlot};
 use crate::{cut, foreign, native_call, side_channel};
 
 /// What a communicator has in this lower half.
@@ -52,11 +52,6 @@ pub struct Comms {
 /// The handle in an argument word.
 pub fn handle(word: u64) -> Result<CommHandle, MpiError> {
     CommHandle::from_word(word).map_err(MpiError::from)
-}
-
-/// The drain's name for a global id.
-fn drain_gid(gid: Gid) -> mana_drain::Gid {
-    mana_drain::Gid(gid.0)
 }
 
 impl Comms {
@@ -86,16 +81,6 @@ impl Comms {
     /// The communicator behind an argument word, to change it.
     pub fn get_mut(&mut self, word: u64) -> Result<&mut Communicator, MpiError> {
         Ok(self.set_mut()?.get_mut(handle(word)?)?)
-    }
-
-    /// The clock of a communicator.
-    pub fn clock(&self, word: u64) -> Result<ClockId, MpiError> {
-        let below = u32::try_from(word)
-            .ok()
-            .and_then(|word| self.below.get(&word));
-        below
-            .map(|below| below.clock)
-            .ok_or_else(|| MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", word))
     }
 
     /// The published slots of all communicators, and of the side channel.
@@ -131,20 +116,21 @@ impl Comms {
         // Processes of another job report to nobody here, so the clock is that of this job's members.
         let members =
             foreign::count_own(&comm.local) + comm.remote.as_ref().map_or(0, foreign::count_own);
-        let clock = cut::register_clock(drain_gid(comm.gid), members)?;
-        let gid = comm.gid;
-        let (rank, size, peers) = (
-            comm.rank.0 as i32,
-            comm.size() as i32,
-            comm.peers().size() as i32,
-        );
-        let foreign = foreign::among(&comm.local, comm.remote.as_ref());
-        if foreign {
+        let clock = cut::register_clock(comm.gid, members)?;
+        let facts = CommFacts {
+            native,
+            gid: comm.gid,
+            rank: comm.rank.0 as i32,
+            size: comm.size() as i32,
+            peers: comm.peers().size() as i32,
+            foreign: foreign::among(&comm.local, comm.remote.as_ref()),
+            clock: Some(clock),
+        };
+        if facts.foreign {
             foreign::connected();
         }
         self.below.insert(handle.word(), Below { native, clock });
-        let word = u64::from(handle.word());
-        publish::publish_comm(word, native, gid, rank, size, peers, foreign);
+        publish::publish_comm(u64::from(handle.word()), &facts);
         Ok(())
     }
 
@@ -307,7 +293,7 @@ pub fn adopt_in(parent: u64, scope: Gid, comm: u64, inherit: Inherit) -> Result<
     adopt_as(
         parent,
         comm,
-        child_gid(scope, ordinal, u64::from(part)),
+        scope.child(ordinal, u64::from(part)),
         (local, remote),
         inherit,
     )
@@ -371,7 +357,8 @@ pub fn adopt_forming(parent: u64, place: Vec<u64>) -> Result<u64, MpiError> {
         .flat_map(Group::iter)
         .next()
         .map_or(first, |rank| rank.0.min(first));
-    let gid = child_gid(scope, state.comms.next_ordinal(scope), u64::from(part));
+    let ordinal = state.comms.next_ordinal(scope);
+    let gid = scope.child(ordinal, u64::from(part));
     let handle = enrol(&mut state, parent, gid, sides, Inherit::Dup)?;
     state.comms.forming.insert(handle.word(), place);
     Ok(u64::from(handle.word()))

@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use mana_agent::{Agent, RankPort};
-use mana_drain::{Activity, Broadcast, ClockId, Phase, Rank, Report, Start, Verdict};
+use mana_drain::{Activity, Broadcast, ClockId, Gid, Phase, Rank, Report, Start, Verdict};
 use mana_native::Native;
 use mana_split::frame::CrossFrame;
 use mana_split::park::{self, Interrupted};
@@ -269,7 +269,7 @@ pub fn with_rank<T>(say: impl FnOnce(&mut Rank) -> T) -> Option<T> {
 }
 
 /// Gives a communicator its clock.
-pub fn register_clock(gid: mana_drain::Gid, size: u32) -> Result<ClockId, MpiError> {
+pub fn register_clock(gid: Gid, size: u32) -> Result<ClockId, MpiError> {
     match cut().get() {
         Some(cut) => cut
             .rank
@@ -292,8 +292,11 @@ pub fn retire_clock(clock: ClockId) {
 /// Passes the gate before a collective on `comm` and counts it. While a checkpoint is coming up this may hold the
 /// thread, and is a safe point then; the caller must not have done anything yet that the application can see.
 pub fn enter_collective(a: &mut Args<'_>, comm: &CommSlot, start: Start) -> Call {
-    let clock = state().comms.clock(u64::from(comm.handle()))?;
-    enter_clock(a, clock, comm, start)
+    let bad = || {
+        let handle = u64::from(comm.handle());
+        MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", handle)
+    };
+    enter_clock(a, comm.clock().ok_or_else(bad)?, comm, start)
 }
 
 /// Passes the gate of `clock`; `comm` is where messages may arrive meanwhile.

@@ -12,9 +12,9 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
+use mana_drain::Gid;
 use mana_drain::{ClockId, Start};
 use mana_record_replay::file::File;
-use mana_record_replay::gid::Gid;
 use mana_record_replay::handle::FileHandle;
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
@@ -61,7 +61,7 @@ fn below(handle: FileHandle) -> Result<Below, MpiError> {
 
 /// Connects a described file with its native handle, and gives it its clock.
 pub fn connect(handle: FileHandle, gid: Gid, members: u32, native: u64) -> Call {
-    let clock = cut::register_clock(mana_drain::Gid(gid.0), members)?;
+    let clock = cut::register_clock(gid, members)?;
     let mut all = BELOW.write().unwrap_or_else(PoisonError::into_inner);
     all.insert(handle.word(), Below { native, clock });
     Ok(())

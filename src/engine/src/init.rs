@@ -19,7 +19,7 @@ use mana_table::fns;
 use crate::engine::{self, settings, state};
 use crate::error::{EngineError, MpiError};
 use crate::publish::{self, CommSlot};
-use crate::{comms, cut, foreign, forwarded_signal, native_call, side_channel, wait};
+use crate::{comms, cores, cut, foreign, forwarded_signal, native_call, side_channel, wait};
 
 /// Where a job's control file lies in its directory of checkpoints.
 pub const CONTROL_FILE_NAME: &str = "job.mana";
@@ -195,22 +195,8 @@ pub fn join_world(world: World) -> Result<(), EngineError> {
     }
     drop(locked);
     side_channel::open(native, world).map_err(&mpi_failed)?;
-    wait::set_local_ranks(local_ranks(native, world));
+    wait::set_shared_cores(cores::are_shared(world));
     Ok(())
-}
-
-/// How many ranks share this node: from the launcher if it says so, else all.
-fn local_ranks(native: &Native, world: World) -> usize {
-    let told = [
-        "MPI_LOCALNRANKS",
-        "OMPI_COMM_WORLD_LOCAL_SIZE",
-        "PALS_LOCAL_SIZE",
-        "SLURM_NTASKS_PER_NODE",
-    ]
-    .iter()
-    .find_map(|name| std::env::var(name).ok()?.parse().ok());
-    let _ = native;
-    told.unwrap_or(world.size as usize)
 }
 
 /// Starts this rank's agent: a collective step of all ranks.

@@ -22,6 +22,7 @@ mod calls;
 mod checkpoint;
 mod collective_arrays;
 mod comms;
+mod cores;
 mod cut;
 mod datatypes;
 mod deliver;

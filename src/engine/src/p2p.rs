@@ -217,7 +217,7 @@ pub fn start_receive(args: ReceiveArgs) -> Result<Request, MpiError> {
     // The look into the queue and the native post are one step under the lock: while another thread drains, a
     // message must not slip into the queue between the two (it would be overtaken by its successor). Where no other
     // thread may be in MPI, none can drain.
-    let mut locked = may_be_drained_meanwhile().then(state);
+    let mut locked = has_several_threads().then(state);
     if comm.queued() > 0 {
         let taken = locked
             .get_or_insert_with(state)
@@ -239,8 +239,8 @@ pub fn set_thread_level(level: i32) {
     SEVERAL_THREADS.store(level > mpi::MPI_THREAD_FUNNELED, Ordering::Relaxed);
 }
 
-/// Whether another thread may drain messages while the calling one is in MPI.
-fn may_be_drained_meanwhile() -> bool {
+/// Whether several threads may be in MPI: another may drain messages while the calling one is there.
+pub fn has_several_threads() -> bool {
     SEVERAL_THREADS.load(Ordering::Relaxed)
 }
 

@@ -17,8 +17,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 
+use mana_drain::ClockId;
+use mana_drain::Gid;
 use mana_native::{Native, NativeDatatype};
-use mana_record_replay::gid::Gid;
 use mana_record_replay::handle::{Kind, kind};
 use mana_table::constants as mpi;
 
@@ -47,6 +48,29 @@ pub struct CommSlot {
     peers: AtomicI32,
     queued: AtomicU32,
     foreign: AtomicBool,
+    clock: AtomicU32,
+}
+
+/// In place of a clock where there is none.
+const NO_CLOCK: u32 = u32::MAX;
+
+/// What there is to know about a communicator when it becomes visible.
+#[derive(Debug, Clone, Copy)]
+pub struct CommFacts {
+    /// The native handle.
+    pub native: u64,
+    /// The global id.
+    pub gid: Gid,
+    /// The calling process' rank in it.
+    pub rank: i32,
+    /// Size of the local group.
+    pub size: i32,
+    /// How many ranks messages can go to.
+    pub peers: i32,
+    /// Whether processes of another job are in it.
+    pub foreign: bool,
+    /// Counts its collectives; a communicator without has none.
+    pub clock: Option<ClockId>,
 }
 
 impl CommSlot {
@@ -81,6 +105,11 @@ impl CommSlot {
     /// Whether processes of another job are in it: its messages are not counted.
     pub fn is_foreign(&self) -> bool {
         self.foreign.load(Ordering::Relaxed)
+    }
+    /// The clock of its collectives.
+    pub fn clock(&self) -> Option<ClockId> {
+        let bits = self.clock.load(Ordering::Relaxed);
+        (bits != NO_CLOCK).then(|| ClockId::from_bits(bits))
     }
     /// Counts drained messages that came or went.
     pub fn count_queued(&self, change: i32) {
@@ -192,25 +221,19 @@ pub fn datatype(handle: u64) -> Option<&'static TypeSlot> {
 }
 
 /// Makes communicator `handle` visible.
-pub fn publish_comm(
-    handle: u64,
-    native: u64,
-    gid: Gid,
-    rank: i32,
-    size: i32,
-    peers: i32,
-    foreign: bool,
-) {
+pub fn publish_comm(handle: u64, facts: &CommFacts) {
     let Some(slot) = COMMS.make(handle) else {
         return;
     };
-    slot.native.store(native, Ordering::Relaxed);
-    slot.gid.store(gid.0, Ordering::Relaxed);
-    slot.rank.store(rank, Ordering::Relaxed);
-    slot.size.store(size, Ordering::Relaxed);
-    slot.peers.store(peers, Ordering::Relaxed);
+    let clock = facts.clock.map_or(NO_CLOCK, ClockId::to_bits);
+    slot.native.store(facts.native, Ordering::Relaxed);
+    slot.gid.store(facts.gid.0, Ordering::Relaxed);
+    slot.rank.store(facts.rank, Ordering::Relaxed);
+    slot.size.store(facts.size, Ordering::Relaxed);
+    slot.peers.store(facts.peers, Ordering::Relaxed);
     slot.queued.store(0, Ordering::Relaxed);
-    slot.foreign.store(foreign, Ordering::Relaxed);
+    slot.foreign.store(facts.foreign, Ordering::Relaxed);
+    slot.clock.store(clock, Ordering::Relaxed);
     slot.handle.store(handle as u32, Ordering::Release);
 }
 

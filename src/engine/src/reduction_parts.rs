@@ -31,6 +31,10 @@ impl Parts {
     /// The parts of `call`; `None` where it is no such reduction, or is to be made in one.
     pub fn of(native: &Native, call: Words<'_>) -> Result<Option<Self>, MpiError> {
         let row = call.row();
+        // What every call asks: so before anything is looked up by name.
+        if native.has(row.id) {
+            return Ok(None);
+        }
         let of_name = |name| row.param_index(name);
         let (Some(count_param), Some(datatype), Some(_), Some(send), Some(receive)) = (
             of_name("count"),
@@ -42,7 +46,7 @@ impl Parts {
             return Ok(None);
         };
         let count = call.count(count_param);
-        if i32::try_from(count).is_ok() || native.has(row.id) {
+        if i32::try_from(count).is_ok() {
             return Ok(None);
         }
         let datatype = p2p::datatype(call.raw(datatype))?;

@@ -12,8 +12,8 @@
 
 use std::collections::VecDeque;
 
+use mana_drain::Gid;
 use mana_native::Native;
-use mana_record_replay::gid::Gid;
 use mana_table::constants as mpi;
 use mana_table::fns;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{native, state};
 use crate::error::MpiError;
 use crate::init::World;
-use crate::publish::{self, CommSlot};
+use crate::publish::{self, CommFacts, CommSlot};
 use crate::request::{RequestId, SendArgs};
 use crate::{comms, native_call, p2p};
 
@@ -60,7 +60,16 @@ pub fn open(native: &Native, world: World) -> Result<(), MpiError> {
     )?;
     comms::return_errors(native, made)?;
     let (rank, size) = (world.rank as i32, world.size as i32);
-    publish::publish_comm(HANDLE, made, GID, rank, size, size, false);
+    let facts = CommFacts {
+        native: made,
+        gid: GID,
+        rank,
+        size,
+        peers: size,
+        foreign: false,
+        clock: None,
+    };
+    publish::publish_comm(HANDLE, &facts);
     Ok(())
 }
 

@@ -10,6 +10,8 @@
 //! Handles that are not significant on this rank (the receive type of a non-root, say) may be garbage, so a handle
 //! that is none of ours goes down as the native null handle and the native library judges it.
 
+use std::cell::LazyCell;
+
 use mana_native::{Native, int};
 use mana_table::constants as mpi;
 use mana_table::{Direction, FnId, Function, Kind, Length, Param};
@@ -19,7 +21,7 @@ use crate::collective_arrays::{Arrays, lay_out};
 use crate::error::MpiError;
 use crate::large_type::LargeType;
 use crate::publish::{self, CommSlot};
-use crate::words::Words;
+use crate::words::{ArgumentWords, Words};
 use crate::{native_call, p2p};
 
 /// Arrays the native library reads during the operation.
@@ -49,7 +51,7 @@ pub struct Translated {
     /// The function to call.
     pub function: FnId,
     /// Its arguments.
-    pub words: Vec<u64>,
+    pub words: ArgumentWords,
     /// Arrays that it reads until the operation is over.
     pub keep: Keep,
     /// Types that live until the call has returned.
@@ -65,8 +67,8 @@ pub fn translate(
 ) -> Result<Translated, MpiError> {
     let (function, narrow) = function_below(native, a.row())?;
     let mut keep = Keep::new();
-    let mut words = Vec::with_capacity(a.row().params.len());
-    let arrays = Arrays::of(a, comm);
+    let mut words = ArgumentWords::new();
+    let arrays = LazyCell::new(|| Arrays::of(a, comm));
     for (i, param) in a.row().params.iter().enumerate() {
         let word = match (param.kind, param.length) {
             (Kind::Request, _) => request,

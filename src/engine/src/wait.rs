@@ -23,13 +23,18 @@ use crate::request::{Progress, Request, RequestId};
 use crate::status::Completion;
 use crate::{cut, grequest, holder, p2p};
 
-/// Tests before a waiting thread begins to yield: many when every rank has a core, hardly any when they share.
+/// Tests before a waiting thread begins to yield. None ever does when each has a core: a yield gives others of the machine the
+/// whole time slice, and the message comes meanwhile.
 static SPINS: AtomicU32 = AtomicU32::new(64);
 
-/// Tells how many ranks share this node's cores.
-pub fn set_local_ranks(ranks: usize) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    SPINS.store(if ranks > cores { 4 } else { 4096 }, Ordering::Relaxed);
+/// Tells whether ranks of this node share cores.
+pub fn set_shared_cores(shared: bool) {
+    let spins = match (shared, p2p::has_several_threads()) {
+        (true, _) => 4,
+        (false, true) => 4096,
+        (false, false) => u32::MAX,
+    };
+    SPINS.store(spins, Ordering::Relaxed);
 }
 
 /// One wait's patience: spins first, yields later; every pause is a safe point.

@@ -15,8 +15,12 @@
 )]
 
 use mana_table::{Function, Kind, Param};
+use smallvec::SmallVec;
 
 use crate::args::{Plain, is_64_bit};
+
+/// The words of a call's arguments: no MPI function has more than 16, so they lie on the stack.
+pub type ArgumentWords = SmallVec<[u64; 16]>;
 
 /// The arguments of one call to the function that `row` describes.
 #[derive(Clone, Copy)]

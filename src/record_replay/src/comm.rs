@@ -12,14 +12,13 @@
 
 use std::ffi::{CStr, CString};
 
+use mana_drain::Gid;
 use serde::{Deserialize, Serialize};
 
 use crate::abi::MAX_OBJECT_NAME;
 use crate::attr::Attributes;
-use crate::buffer::AttachedBuffer;
 use crate::errhandler::ERRORS_ARE_FATAL;
 use crate::error::ObjectError;
-use crate::gid::Gid;
 use crate::group::{Group, GroupComparison, GroupRank, WorldRank};
 use crate::handle::{CommHandle, ErrhandlerHandle, kind};
 use crate::info::Info;
@@ -52,8 +51,6 @@ pub struct Communicator {
     pub attributes: Attributes,
     /// `MPI_Comm_set_info`: the hints given.
     pub info: Info,
-    /// `MPI_Comm_attach_buffer` (MPI 4.1).
-    pub buffer: Option<AttachedBuffer>,
 }
 
 impl Communicator {
@@ -77,7 +74,6 @@ impl Communicator {
             errhandler: ERRORS_ARE_FATAL,
             attributes: Attributes::default(),
             info: Info::default(),
-            buffer: None,
         })
     }
 
@@ -163,7 +159,7 @@ impl Communicators {
     /// [`ObjectError::Rank`] when the rank is not below the size.
     pub fn new(rank: WorldRank, size: u32) -> Result<Self, ObjectError> {
         let mut world = Communicator::intra(Gid::WORLD, Group::world(size), rank)?;
-        let mut own = Communicator::intra(Gid::of_self(rank), Group::of_one(rank), rank)?;
+        let mut own = Communicator::intra(Gid::of_self(rank.0), Group::of_one(rank), rank)?;
         world.name = c"MPI_COMM_WORLD".into();
         own.name = c"MPI_COMM_SELF".into();
         Ok(Self {
@@ -275,7 +271,6 @@ impl Communicators {
 mod tests {
     use super::*;
     use crate::abi::{CONGRUENT, IDENT, SIMILAR, UNEQUAL};
-    use crate::gid::child_gid;
 
     fn intra(gid: u64, members: &[u32]) -> Communicator {
         let group = Group::from_world_ranks(members.to_vec()).unwrap();
@@ -313,7 +308,7 @@ mod tests {
         let mut comms = Communicators::new(WorldRank(1), 4).unwrap();
         for clock in 0..20 {
             comms
-                .insert(intra(child_gid(Gid::WORLD, clock, 0).0, &[0, 1]))
+                .insert(intra(Gid::WORLD.child(clock, 0).0, &[0, 1]))
                 .unwrap();
         }
         let order: Vec<_> = comms

@@ -9,11 +9,11 @@
 
 use std::ffi::CString;
 
+use mana_drain::Gid;
 use serde::{Deserialize, Serialize};
 
 use crate::address::UpperAddress;
 use crate::errhandler::ERRORS_RETURN;
-use crate::gid::Gid;
 use crate::group::Group;
 use crate::handle::{DatatypeHandle, ErrhandlerHandle, RequestHandle, kind};
 use crate::info::Info;

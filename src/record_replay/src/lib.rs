@@ -13,20 +13,18 @@
 //! | module | what |
 //! |---|---|
 //! | [`handle`], [`table`], [`shared`] | 31-bit handles, tables, lifetimes beyond `MPI_*_free` |
-//! | [`group`], [`gid`], [`comm`], [`topology`] | processes, communicators and their global ids, grids and graphs |
+//! | [`group`], [`comm`], [`topology`] | processes, communicators, grids and graphs |
 //! | [`datatype`] | constructors, sizes and bounds, envelopes, pack and unpack |
-//! | [`op`], [`request`], [`status`], [`message`], [`buffer`] | communication that has begun |
+//! | [`op`], [`request`], [`message`] | communication that has begun |
 //! | [`win`], [`file`], [`session`] | windows, files, sessions |
 //! | [`info`], [`attr`], [`errhandler`] | what the application hangs on objects |
 //! | [`error`], [`error_class`], [`error_registry`] | errors of this crate, of MPI, and of the application |
-//! | [`persist`] | all of it as one versioned value |
 
 #![forbid(unsafe_code)]
 
 pub mod abi;
 pub mod address;
 pub mod attr;
-pub mod buffer;
 pub mod comm;
 pub mod datatype;
 pub mod errhandler;
@@ -34,17 +32,14 @@ pub mod error;
 pub mod error_class;
 pub mod error_registry;
 pub mod file;
-pub mod gid;
 pub mod group;
 pub mod handle;
 pub mod info;
 pub mod message;
 pub mod op;
-pub mod persist;
 pub mod request;
 pub mod session;
 pub mod shared;
-pub mod status;
 pub mod table;
 pub mod topology;
 pub mod win;

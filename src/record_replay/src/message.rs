@@ -13,12 +13,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use mana_drain::Gid;
 use serde::{Deserialize, Serialize};
 
 use crate::abi::{ANY_SOURCE, ANY_TAG};
-use crate::gid::Gid;
-use crate::handle::kind;
-use crate::table::Table;
 
 /// A message taken from the network, not yet received by the application.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -33,27 +31,6 @@ pub struct DrainedMessage {
     #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
 }
-
-/// A message that `MPI_Mprobe` matched, not yet received.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum MatchedMessage {
-    /// The native MPI still has it; a checkpoint makes it `Stored`.
-    Native {
-        /// The communicator.
-        comm: Gid,
-        /// The sender.
-        source: i32,
-        /// The tag.
-        tag: i32,
-        /// The length in bytes.
-        bytes: u64,
-    },
-    /// It is here.
-    Stored(DrainedMessage),
-}
-
-/// The matched messages of a rank.
-pub type MatchedMessages = Table<kind::Message, MatchedMessage>;
 
 /// What a receive or probe asks for; wildcards are MPI_ANY_SOURCE and MPI_ANY_TAG.
 type Pattern = (i32, i32);

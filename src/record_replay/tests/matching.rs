@@ -1,7 +1,7 @@
 //! The unexpected queue against a plain list searched from the front.
 
+use mana_drain::Gid;
 use mana_record_replay::abi::{ANY_SOURCE, ANY_TAG};
-use mana_record_replay::gid::Gid;
 use mana_record_replay::message::{DrainedMessage, UnexpectedQueue};
 use proptest::prelude::*;
 

@@ -234,22 +234,6 @@ fn set_action(signal: i32, new: Option<&KernelAction>) -> (i64, KernelAction) {
     (result, previous)
 }
 
-/// rt_sigprocmask(2) of the upper half, which cannot block the checkpoint signal.
-#[must_use]
-pub fn hook_rt_sigprocmask(args: [u64; 6]) -> i64 {
-    let [how, new, old, size, ..] = args;
-    // SAFETY: a pointer of the application, null or valid, as natively.
-    let stripped = unsafe { (new as *const u64).as_ref() }.map(|mask| match how as i32 {
-        libc::SIG_UNBLOCK => *mask,
-        _ => mask & !checkpoint_bit(),
-    });
-    let new = stripped
-        .as_ref()
-        .map_or(0, |mask| std::ptr::from_ref(mask) as u64);
-    // SAFETY: `new` points to our copy, which outlives the call; the rest is the application's own call.
-    unsafe { sys::raw(libc::SYS_rt_sigprocmask, [how, new, old, size, 0, 0]) }
-}
-
 // ---- Delivery ----------------------------------------------------------------------------------------------------
 
 /// Called by the entry: the handler to jump to if the thread was in upper code, 0 if [`deliver_from_lower`] is to run.

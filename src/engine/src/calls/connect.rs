@@ -7,9 +7,9 @@
 //!     in this job: both agree on a global id, over the new communicator, so that it can be rebuilt like any other
 //! ```
 
+use mana_drain::Gid;
 use mana_drain::Start;
 use mana_native::{Native, int};
-use mana_record_replay::gid::{Gid, child_gid};
 use mana_record_replay::info::Info;
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
@@ -159,10 +159,10 @@ fn adopt(library: &Native, comm: u64, below: u64) -> Result<u64, MpiError> {
     let mine = {
         let mut state = state();
         let scope = state.comms.get(comm)?.gid;
-        child_gid(scope, state.comms.next_ordinal(scope), 0).0
+        scope.child(state.comms.next_ordinal(scope), 0).0
     };
     let theirs = exchange(library, below, mine)?;
-    let gid = child_gid(Gid(mine.min(theirs)), mine.max(theirs), 0);
+    let gid = Gid(mine.min(theirs)).child(mine.max(theirs), 0);
     comms::adopt_as(comm, below, gid, sides, Inherit::Errhandler)
 }
 

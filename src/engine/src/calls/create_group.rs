@@ -9,9 +9,9 @@
 //!   create_group: from (parent, sorted members, tag), which all of them pass
 //! ```
 
+use mana_drain::Gid;
 use mana_drain::Start;
 use mana_native::int;
-use mana_record_replay::gid::Gid;
 use mana_record_replay::group::Group;
 use mana_table::constants as mpi;
 use mana_table::fns;
@@ -34,7 +34,7 @@ pub fn past_group_gate<T>(
     comm: &CommSlot,
     constructor: impl FnOnce() -> Result<T, MpiError>,
 ) -> Result<T, MpiError> {
-    let clock = cut::register_clock(mana_drain::Gid(gid.0), members)?;
+    let clock = cut::register_clock(gid, members)?;
     let made = cut::enter_clock(a, clock, comm, Start::Blocking).and_then(|()| constructor());
     cut::retire_clock(clock);
     made
@@ -75,7 +75,7 @@ fn create_group(
         .filter(|process| !foreign::is_foreign(*process));
     let mut members: Vec<u32> = own.map(|process| process.0).collect();
     members.sort_unstable();
-    let scope = Gid(mana_drain::Gid(parent.gid().0).group(&members, tag).0);
+    let scope = parent.gid().group(&members, tag);
     let below = past_group_gate(a, scope, members.len() as u32, parent, || {
         let library = native()?;
         let native_group = comms::native_group(library, group)?;

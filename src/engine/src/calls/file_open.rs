@@ -12,7 +12,6 @@ use std::path::Path;
 use mana_drain::Start;
 use mana_native::Native;
 use mana_record_replay::file::{File, View};
-use mana_record_replay::gid::child_gid;
 use mana_table::constants as mpi;
 use mana_table::fns;
 
@@ -135,7 +134,7 @@ pub fn file_open(a: &mut Args<'_>) -> Call {
         let ordinal = state.comms.next_ordinal(comm.gid());
         let group = state.comms.get(a.raw(0))?.local.clone();
         let first = group.iter().next().map_or(0, |rank| rank.0);
-        (child_gid(comm.gid(), ordinal, u64::from(first)), group)
+        (comm.gid().child(ordinal, u64::from(first)), group)
     };
     check_new(library, comm, &name, amode)?;
     let below = file_rebuild::open(library, comm.native(), &name, amode, &info)?;

@@ -12,9 +12,9 @@
 
 use std::collections::HashMap;
 
+use mana_drain::Gid;
 use mana_native::int;
 use mana_record_replay::errhandler::ErrhandlerKind;
-use mana_record_replay::gid::Gid;
 use mana_record_replay::group::{Group, WorldRank};
 use mana_table::constants as mpi;
 use mana_table::fns;
@@ -83,8 +83,7 @@ fn scope(members: &Group, tag: &[u8], what: u32) -> (Gid, i32) {
     let mut ranks: Vec<u32> = members.iter().map(|process| process.0).collect();
     ranks.sort_unstable();
     let tag = (hash >> 20) as i32 & 0x0fff_ffff;
-    let gid = mana_drain::Gid(hash ^ u64::from(what)).group(&ranks, tag);
-    (Gid(gid.0), tag)
+    (Gid(hash ^ u64::from(what)).group(&ranks, tag), tag)
 }
 
 /// This process must be in the group that it calls with.

@@ -13,9 +13,9 @@
 //! A leader looks for the other's message (safe points) and takes it only past the gate of `local_comm`; what each
 //! rank has done by then is in its progress record, so the call can be entered again after a restart.
 
+use mana_drain::Gid;
 use mana_drain::Start;
 use mana_native::{Native, int};
-use mana_record_replay::gid::{Gid, child_gid};
 use mana_table::constants as mpi;
 use mana_table::fns;
 
@@ -168,11 +168,7 @@ fn bridged_gid(mine: Side, theirs: Side) -> Gid {
     } else {
         (theirs, mine)
     };
-    child_gid(
-        Gid(low.gid),
-        low.ordinal,
-        child_gid(Gid(high.gid), high.ordinal, 0).0,
-    )
+    Gid(low.gid).child(low.ordinal, Gid(high.gid).child(high.ordinal, 0).0)
 }
 
 /// The native call.

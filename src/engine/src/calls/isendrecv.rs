@@ -37,6 +37,13 @@ fn start_pair(
 /// `MPI_Isendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype, source, recvtag, comm,
 /// request)`.
 pub fn isendrecv(a: &mut Args<'_>) -> Call {
+    let (receive, send) = halves(a);
+    start_pair(a, 11, receive, send, Vec::new())
+}
+
+/// The two halves of a call `(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype, source, recvtag,
+/// comm, …)`.
+pub fn halves(a: &Args<'_>) -> (ReceiveArgs, SendArgs) {
     let comm = a.raw(10);
     let receive = ReceiveArgs {
         buffer: a.raw(5),
@@ -50,7 +57,7 @@ pub fn isendrecv(a: &mut Args<'_>) -> Call {
         comm,
         ..send_args(a, fns::MPI_ISEND)
     };
-    start_pair(a, 11, receive, send, Vec::new())
+    (receive, send)
 }
 
 /// `MPI_Isendrecv_replace(buf, count, datatype, dest, sendtag, source, recvtag, comm, request)`: the outgoing data is

@@ -7,7 +7,7 @@ use mana_record_replay::handle::Handle;
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
 
-use super::isendrecv::replaced;
+use super::isendrecv::{halves, replaced};
 use crate::args::Args;
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
@@ -129,18 +129,7 @@ pub fn sendrecv(a: &mut Args<'_>) -> Call {
     let completion = match progress::resume(a) {
         Some(resumed) => wait::finish_resumed(a, resumed)?,
         None => {
-            let receive = ReceiveArgs {
-                buffer: a.raw(5),
-                count: a.count(6),
-                datatype: a.raw(7),
-                source: a.int(8),
-                tag: a.int(9),
-                comm: a.raw(10),
-            };
-            let send = SendArgs {
-                comm: a.raw(10),
-                ..send_args(a, fns::MPI_ISEND)
-            };
+            let (receive, send) = halves(a);
             let received = p2p::start_receive(receive)?;
             let sent = p2p::start_send(send)?;
             wait::finish_pair(a, received, sent)?

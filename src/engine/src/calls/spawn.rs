@@ -8,9 +8,9 @@
 //!
 //! See [`crate::foreign`] for what becomes of checkpoints.
 
+use mana_drain::Gid;
 use mana_drain::Start;
 use mana_native::{Native, int};
-use mana_record_replay::gid::{Gid, child_gid};
 use mana_record_replay::info::Info;
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
@@ -190,7 +190,7 @@ fn parent() -> Result<u64, MpiError> {
         return Ok(mpi::MPI_COMM_NULL);
     };
     let sides = comms::describe(library, below)?;
-    let gid = child_gid(Gid::WORLD, u64::MAX, 0);
+    let gid = Gid::WORLD.child(u64::MAX, 0);
     let word = comms::adopt_as(mpi::MPI_COMM_WORLD, below, gid, sides, Inherit::Errhandler)?;
     let mut state = state();
     state.comms.get_mut(word)?.set_name(c"MPI_COMM_PARENT");
