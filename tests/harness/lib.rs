@@ -6,6 +6,7 @@
 //!   programs   examples/ and tests/programs/, each built natively or against that tree
 //!   job        one mpirun: its output, its processes, kill -9 of all of them
 //!   checkpoints  the directory a job checkpoints into: which ones are committed
+//!   waiting    a rank is reached wherever it waits; agents sleep
 //!   crossing   the scenario most tests are made of: run here, kill, restart there, compare
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod mpi;
 pub mod places;
 pub mod processes;
 pub mod programs;
+pub mod waiting;
 
 pub use error::{Result, SuiteError};
 pub use install::{Install, install};

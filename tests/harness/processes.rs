@@ -90,6 +90,47 @@ fn shared_memory_files(pid: u32) -> Vec<PathBuf> {
         .collect()
 }
 
+/// What the kernel counts of a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadUse {
+    /// Its number.
+    pub tid: u32,
+    /// Its name.
+    pub name: String,
+    /// Its time on a core, in clock ticks.
+    pub ticks: u64,
+    /// How often it went to sleep of its own accord.
+    pub sleeps: u64,
+    /// The system call that it sleeps in, if it does.
+    pub sleeps_in: Option<u64>,
+}
+
+/// What the kernel counts of each thread of a process.
+pub fn thread_uses(pid: u32) -> Vec<ThreadUse> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let of_task = |task: std::fs::DirEntry| {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).ok();
+        // proc(5): utime and stime are fields 14 and 15; the name before them may hold spaces.
+        let stat = read("stat")?;
+        let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+        let ticks = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        let status = read("status")?;
+        let sleeps = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        let asleep = (fields[0] == "S").then(|| read("syscall")).flatten();
+        Some(ThreadUse {
+            tid: task.file_name().to_str()?.parse().ok()?,
+            name: read("comm")?.trim().to_owned(),
+            ticks: ticks(14)? + ticks(15)?,
+            sleeps: sleeps.trim().parse().ok()?,
+            sleeps_in: asleep.and_then(|call| call.split(' ').next()?.trim().parse().ok()),
+        })
+    };
+    let tasks = tasks.into_iter().flatten().flatten();
+    tasks.filter_map(of_task).collect()
+}
+
 /// A line per thread of a process, for the report of a job that is stuck: its state, its time on a core, and where in
 /// the kernel it waits.
 pub fn threads_of(pid: u32) -> String {

@@ -12,8 +12,10 @@
 
 mod calls;
 mod chains;
+mod disk_faults;
 mod otherwise;
 mod refusals;
+mod waiting;
 
 mana_suite::crossings! {
     from_mpich_4 = MPICH_4,

@@ -10,6 +10,7 @@
 mod calls;
 mod chains;
 mod otherwise;
+mod waiting;
 
 mana_suite::crossings! {
     from_openmpi_4 = OPENMPI_4,

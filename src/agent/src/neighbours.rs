@@ -161,15 +161,16 @@ impl Neighbours {
     /// Sends to all children that are there.
     pub(crate) fn send_down(&mut self, message: &Down) {
         let bytes = wire::frame(message);
-        for link in self.links_down() {
+        for (_, link) in self.links_down() {
             link.send_bytes(&bytes);
         }
     }
 
-    fn links_down(&mut self) -> impl Iterator<Item = &mut Link> {
+    /// The children that are there.
+    pub(crate) fn links_down(&mut self) -> impl Iterator<Item = (u32, &mut Link)> {
         self.children
-            .values_mut()
-            .filter_map(|child| child.neighbour.link())
+            .iter_mut()
+            .filter_map(|(&rank, child)| Some((rank, child.neighbour.link()?)))
     }
 
     /// Sends what the kernel takes now.
@@ -179,7 +180,7 @@ impl Neighbours {
             .and_then(Neighbour::link)
             .into_iter()
             .for_each(Link::write);
-        self.links_down().for_each(Link::write);
+        self.links_down().for_each(|(_, link)| link.write());
     }
 
     /// Waits until the kernel has taken everything.
@@ -189,7 +190,7 @@ impl Neighbours {
             .and_then(Neighbour::link)
             .into_iter()
             .for_each(Link::flush);
-        self.links_down().for_each(Link::flush);
+        self.links_down().for_each(|(_, link)| link.flush());
     }
 
     /// Nobody needs to come in any more but clients, and those only to the root.

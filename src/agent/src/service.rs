@@ -242,13 +242,13 @@ impl Service {
 
     /// Passes the root's word on, then obeys it: the own rank may end with it.
     pub(crate) fn broadcast(&mut self, broadcast: &Broadcast) {
+        tracing::debug!(rank = self.me, ?broadcast, "heard");
         self.epoch = (!broadcast.is_final()).then(|| broadcast.epoch());
         self.stopping = None;
         if let Some(seat) = &mut self.seat {
             seat.tell_clients(broadcast);
         }
-        self.neighbours
-            .send_down(&Down::Broadcast(broadcast.clone()));
+        self.pass_down(broadcast);
         match broadcast {
             Broadcast::Committed { kill: true, .. } => {
                 self.ending = true;
@@ -264,6 +264,20 @@ impl Service {
         }
         self.node.on_broadcast(broadcast);
         self.port.on_broadcast(broadcast);
+    }
+
+    /// Sends the root's word on; what concerns some ranks only, to the children above them.
+    fn pass_down(&mut self, broadcast: &Broadcast) {
+        if !matches!(broadcast, Broadcast::Targets { .. }) {
+            let message = Down::Broadcast(broadcast.clone());
+            return self.neighbours.send_down(&message);
+        }
+        let node = &self.node;
+        for (child, link) in self.neighbours.links_down() {
+            if let Some(part) = node.narrow(child, broadcast) {
+                link.send(&Down::Broadcast(part));
+            }
+        }
     }
 
     fn stop_threads(&mut self, now: Instant) {

@@ -5,7 +5,7 @@
 
 use crate::setting_values::{parse_files, parse_interval, parse_log, parse_mpi, parse_signal};
 use mana_descriptors::FilePolicy;
-use mana_image::Compression;
+use mana_image::{Compression, FaultScript};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -53,6 +53,10 @@ const VARIABLES: &[Variable] = &[
         allowed: "off, error, warn, info, debug, trace, or a list such as mana_agent=debug,warn",
     },
     Variable {
+        name: "MANA_DISK_FAULT",
+        allowed: "a fault to make on purpose, such as kill,Commit,2 or EIO,SyncFile,1,3 (docs/image-format.md)",
+    },
+    Variable {
         name: "MANA_CC",
         allowed: "the C compiler that mana cc runs",
     },
@@ -82,6 +86,8 @@ pub struct Settings {
     pub compression: Compression,
     /// `MANA_FILES`.
     pub files: FilePolicy,
+    /// `MANA_DISK_FAULT`: for tests.
+    pub disk_fault: Option<FaultScript>,
     /// `MANA_LOG`, a filter that [`tracing_subscriber::EnvFilter`] takes.
     pub log: String,
 }
@@ -96,6 +102,7 @@ impl Default for Settings {
             mpi: "auto".into(),
             compression: Compression::Auto,
             files: FilePolicy::Check,
+            disk_fault: None,
             log: "warn".into(),
         }
     }
@@ -199,6 +206,7 @@ impl Settings {
             "MANA_MPI" => self.mpi = parse_mpi(text()?).map_err(bad)?,
             "MANA_COMPRESS" => self.compression = text()?.parse().map_err(bad)?,
             "MANA_FILES" => self.files = parse_files(text()?).map_err(bad)?,
+            "MANA_DISK_FAULT" => self.disk_fault = Some(text()?.parse().map_err(bad)?),
             "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
             // The compilers are looked up when they are run.
             _ => {}
@@ -224,6 +232,7 @@ impl Settings {
             mpi: self.mpi.clone(),
             compression: self.compression,
             files: self.files,
+            disk_fault: self.disk_fault.clone(),
         }
     }
 }
@@ -348,6 +357,7 @@ mod tests {
             ("MANA_CKPT_KEEP", "many", "at least 1"),
             ("MANA_MPI", "lam", "auto, mpich, openmpi, abi"),
             ("MANA_COMPRESS", "gzip", "auto, raw, zstd"),
+            ("MANA_DISK_FAULT", "kill,Tea,1", "kill,Commit,2"),
             ("MANA_LOG", "degub", "error, warn, info, debug, trace"),
         ] {
             let error = settings(&[(name, value)]).unwrap_err();

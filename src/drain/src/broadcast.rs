@@ -16,8 +16,11 @@ pub enum Broadcast {
     Targets {
         /// The attempt.
         epoch: u64,
-        /// Communicator and the count that may be reached; only what changed.
+        /// Communicator and the count that may be reached; only what changed. These communicators all their members
+        /// have reported, so the way to them is known ([`crate::Node::narrow`]).
         targets: Vec<(Gid, u64)>,
+        /// The same where some member has reported nothing: it may be anywhere, so this goes everywhere.
+        to_all: Vec<(Gid, u64)>,
     },
     /// All clocks agree: every thread parks at its next safe point, and parked ranks receive what arrives.
     Stop {

@@ -2,9 +2,9 @@
 //!
 //! A newer report of a child replaces its older one, so nothing is counted twice and the parent needs only
 //! the latest. Reports that add nothing new are not sent.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Broadcast, Report};
+use crate::{Broadcast, Gid, Report};
 
 /// Merges reports at one rank of the tree. Rank 0's node feeds the [`crate::Root`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ pub struct Node {
     epoch: Option<u64>,
     own: Report,
     children: BTreeMap<u32, Report>,
+    /// Communicators that ranks below a child have reported in this attempt.
+    below: BTreeMap<u32, BTreeSet<Gid>>,
     sent: Option<Report>,
 }
 
@@ -47,8 +49,42 @@ impl Node {
     /// Takes the latest report of a child's subtree.
     pub fn on_child(&mut self, child: u32, report: Report) {
         if self.epoch == Some(report.epoch) {
+            let below = self.below.entry(child).or_default();
+            below.extend(report.clocks.keys());
             self.children.insert(child, report);
         }
+    }
+
+    /// What of a broadcast concerns the ranks below `child`, if anything.
+    ///
+    /// Whoever has reported a communicator did it by way of this node; so a target for one that all members have reported
+    /// is for those children only from below which a report of it has come.
+    #[must_use]
+    pub fn narrow(&self, child: u32, broadcast: &Broadcast) -> Option<Broadcast> {
+        let Broadcast::Targets {
+            epoch,
+            targets,
+            to_all,
+        } = broadcast
+        else {
+            return Some(broadcast.clone());
+        };
+        let concerns = |gid| {
+            self.below
+                .get(&child)
+                .is_some_and(|gids| gids.contains(gid))
+        };
+        let targets: Vec<_> = targets
+            .iter()
+            .filter(|(gid, _)| concerns(gid))
+            .copied()
+            .collect();
+        let is_empty = targets.is_empty() && to_all.is_empty();
+        (!is_empty).then(|| Broadcast::Targets {
+            epoch: *epoch,
+            targets,
+            to_all: to_all.clone(),
+        })
     }
 
     /// The report to send to the parent (or to give to the root), if it says anything new.

@@ -220,8 +220,10 @@ impl Rank {
         match broadcast {
             Broadcast::Intent { epoch } => self.begin(*epoch),
             other if other.epoch() != self.epoch || self.phase == Phase::Idle => {}
-            Broadcast::Targets { targets, .. } => {
-                for &(gid, target) in targets {
+            Broadcast::Targets {
+                targets, to_all, ..
+            } => {
+                for &(gid, target) in targets.iter().chain(to_all) {
                     let allowed = self.targets.entry(gid).or_default();
                     *allowed = target.max(*allowed);
                 }
@@ -291,17 +293,15 @@ impl Rank {
             .iter()
             .filter(|clock| clock.started > 0 || clock.want.is_some())
             .map(|clock| {
-                let at_max = if clock.gid == critical_gid && !inside {
-                    CRITICAL_SIZE
-                } else {
-                    1
-                };
+                let is_critical = clock.gid == critical_gid;
+                let both_or_one = |both| if both { CRITICAL_SIZE } else { 1 };
                 let tally = Tally {
                     size: clock.size,
                     max: clock.started,
-                    at_max,
+                    at_max: both_or_one(is_critical && !inside),
                     want: u32::from(clock.want.is_some()),
                     want_nonblocking: u32::from(clock.want == Some(Start::Nonblocking)),
+                    seen: both_or_one(is_critical),
                 };
                 (clock.gid, tally)
             })

@@ -21,15 +21,19 @@ pub struct Tally {
     pub want: u32,
     /// How many of the held ones are initiating a nonblocking collective.
     pub want_nonblocking: u32,
+    /// How many members have reported it, at whatever count.
+    pub seen: u32,
 }
 
 impl Tally {
     /// The larger clock wins; what held ranks behind it want is no news, they are let through anyway.
     fn merge(self, other: Tally) -> Tally {
+        let seen = self.seen + other.seen;
         match self.max.cmp(&other.max) {
-            std::cmp::Ordering::Greater => self,
-            std::cmp::Ordering::Less => other,
+            std::cmp::Ordering::Greater => Tally { seen, ..self },
+            std::cmp::Ordering::Less => Tally { seen, ..other },
             std::cmp::Ordering::Equal => Tally {
+                seen,
                 at_max: self.at_max + other.at_max,
                 want: self.want + other.want,
                 want_nonblocking: self.want_nonblocking + other.want_nonblocking,
@@ -41,6 +45,11 @@ impl Tally {
     /// Some member has started fewer than another. (Members that have started none are not reported.)
     pub(crate) fn has_laggards(&self) -> bool {
         self.max > 0 && self.at_max < self.size
+    }
+
+    /// All members have reported it, so each node knows below which children they are.
+    pub(crate) fn is_located(&self) -> bool {
+        self.seen == self.size
     }
 
     /// All members have started the same number and none asks for more: nothing for the root to do.

@@ -272,19 +272,23 @@ impl Root {
             .collect()
     }
 
-    fn allow(&mut self, targets: Vec<(Gid, u64)>, reached_by_itself: bool) -> Step {
-        for &(gid, target) in &targets {
-            self.grants.insert(
-                gid,
-                Grant {
-                    target,
-                    reached_by_itself,
-                },
-            );
+    fn allow(&mut self, allowed: Vec<(Gid, u64)>, reached_by_itself: bool) -> Step {
+        for &(gid, target) in &allowed {
+            let grant = Grant {
+                target,
+                reached_by_itself,
+            };
+            self.grants.insert(gid, grant);
         }
+        let is_located = |(gid, _): &(Gid, u64)| {
+            let tally = self.latest.clocks.get(gid);
+            tally.is_some_and(Tally::is_located)
+        };
+        let (targets, to_all) = allowed.into_iter().partition(is_located);
         Step::Broadcast(Broadcast::Targets {
             epoch: self.epoch,
             targets,
+            to_all,
         })
     }
 

@@ -17,12 +17,12 @@
 
 use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use mana_image::{
-    MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, Store, WriteOptions, WriterInfo,
-    Written,
+    FaultPoint, MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, ScriptedFault, Store,
+    WriteOptions, WriterInfo,
 };
 use mana_split::maps::{self, Backing, PageMap};
 use mana_split::signals::SignalAction;
@@ -71,31 +71,37 @@ struct MetadataRef<'a> {
     surroundings: Surroundings,
 }
 
-/// The checkpoint rank 0 is making.
-static PENDING: Mutex<Option<Pending>> = Mutex::new(None);
+/// The checkpoint rank 0 is making, and where.
+static PENDING: Mutex<Option<(Store, Pending)>> = Mutex::new(None);
 
-fn pending() -> std::sync::MutexGuard<'static, Option<Pending>> {
+fn pending() -> std::sync::MutexGuard<'static, Option<(Store, Pending)>> {
     PENDING
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// What goes wrong on purpose in this rank; nothing, but in tests.
+fn faults() -> Option<Arc<dyn FaultPoint>> {
+    static FAULTS: OnceLock<Option<Arc<ScriptedFault>>> = OnceLock::new();
+    let made = FAULTS.get_or_init(|| {
+        let rank = init::world()?.rank;
+        settings().disk_fault.as_ref()?.of_rank(rank).map(Arc::new)
+    });
+    made.clone().map(|faults| faults as Arc<dyn FaultPoint>)
+}
+
 /// Rank 0: makes the directory of the next checkpoint; returns its number.
 pub fn prepare() -> Result<u64, EngineError> {
-    let made = Store::create(&settings().directory, None)?.begin()?;
+    let store = Store::create(&settings().directory, faults())?;
+    let made = store.begin()?;
     let number = made.number();
-    *pending() = Some(made);
+    *pending() = Some((store, made));
     Ok(number)
 }
 
 /// The directory the ranks write to.
 fn partial_directory(number: u64) -> PathBuf {
     settings().directory.join(mana_image::partial_name(number))
-}
-
-/// Where a rank leaves word of what it wrote, until the commit.
-fn written_note(directory: &Path, rank: u32) -> PathBuf {
-    directory.join(format!("rank-{rank:05}.written"))
 }
 
 /// Writes this rank's image.
@@ -105,6 +111,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
     let directory = partial_directory(number);
     let options = WriteOptions {
         compression: cvars::compression(),
+        faults: faults(),
         ..WriteOptions::default()
     };
     let mut writer = RankWriter::create(&directory, world.rank, options)?;
@@ -147,14 +154,8 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
     })?;
     drop(guard);
     let written = writer.finish(&info(world, threads.len())?)?;
-    leave_note(&directory, &written)
-}
-
-/// Tells rank 0 what was written.
-fn leave_note(directory: &Path, written: &Written) -> Result<(), EngineError> {
-    let path = written_note(directory, written.rank);
-    let bytes = rmp_serde::to_vec_named(written).map_err(|e| EngineError::State(e.to_string()))?;
-    fs::write(&path, bytes).map_err(|source| os(format!("writing {}", path.display()), source))
+    written.leave_note(&directory, faults())?;
+    Ok(())
 }
 
 fn os(doing: String, source: std::io::Error) -> EngineError {
@@ -271,15 +272,13 @@ fn described(region: &maps::Region) -> Region {
 
 /// Rank 0: commits checkpoint `number`.
 pub fn commit(number: u64) -> Result<(), EngineError> {
-    let made = pending().take().filter(|made| made.number() == number);
-    let made = made.ok_or_else(|| {
+    let made = pending().take();
+    let made = made.filter(|(_, made)| made.number() == number);
+    let (store, made) = made.ok_or_else(|| {
         EngineError::Setting(format!("checkpoint {number} was not prepared by this rank"))
     })?;
     let ranks = init::world().map_or(0, |world| world.size);
-    let written = (0..ranks)
-        .map(|rank| take_note(made.path(), rank))
-        .collect::<Result<Vec<_>, _>>()?;
-    let store = Store::open(&settings().directory)?;
+    let written = made.take_notes(ranks)?;
     let checkpoint = store.commit(made, ranks, cut::committed() + 1, cut::phases(), written)?;
     eprintln!(
         "mana: checkpoint {} is written",
@@ -289,14 +288,6 @@ pub fn commit(number: u64) -> Result<(), EngineError> {
         tracing::warn!("old checkpoints could not be removed: {error}");
     }
     Ok(())
-}
-
-/// Reads and removes a rank's note.
-fn take_note(directory: &Path, rank: u32) -> Result<Written, EngineError> {
-    let path = written_note(directory, rank);
-    let bytes = fs::read(&path).map_err(|e| os(format!("reading {}", path.display()), e))?;
-    fs::remove_file(&path).map_err(|e| os(format!("removing {}", path.display()), e))?;
-    rmp_serde::from_slice(&bytes).map_err(|e| EngineError::State(e.to_string()))
 }
 
 /// There will be no checkpoint this time.

@@ -31,7 +31,7 @@ use crate::engine::{native, not_running, state};
 use crate::error::{Call, MpiError};
 use crate::p2p::{self, COUNTERS};
 use crate::publish::CommSlot;
-use crate::request::{Kind, Progress};
+use crate::request::{Kind, Progress, Request};
 use crate::tools::deliver::raise;
 use crate::tools::events;
 use crate::{checkpoint, foreign, wait, windows};
@@ -513,17 +513,20 @@ fn set_pending(pending: u64) -> bool {
     }
 }
 
-/// Tests every active request; returns how many sends and collectives are still not complete.
+/// Tests every active request; returns how many are still not complete that have to be: all but receives, and of
+/// these the ones that the application has cancelled, as only this library knows what comes of it.
 fn test_active() -> Result<u64, MpiError> {
+    let may_stay =
+        |request: &Request| matches!(request.kind, Kind::Receive(_)) && !request.cancelling;
     let active: Vec<_> = state()
         .requests
         .iter()
         .filter(|(_, request)| request.progress == Progress::Active && request.native.is_some())
-        .map(|(id, request)| (id, matches!(request.kind, Kind::Receive(_))))
+        .map(|(id, request)| (id, may_stay(request)))
         .collect();
     let mut pending = 0;
-    for (id, is_receive) in active {
-        pending += u64::from(!p2p::poll(id)? && !is_receive);
+    for (id, may_stay) in active {
+        pending += u64::from(!p2p::poll(id)? && !may_stay);
     }
     Ok(pending)
 }

@@ -342,6 +342,7 @@ pub fn record_completion(state: &mut State, id: RequestId, completion: Completio
     count_completion(&request.kind, &completion);
     let completion = request.kind.shown(completion);
     request.native = None;
+    request.cancelling = false;
     request.keep.clear();
     request.progress = Progress::Done(completion);
     match request.kind {

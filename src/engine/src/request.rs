@@ -151,6 +151,9 @@ pub struct Request {
     /// What the engine itself does for it.
     #[serde(default)]
     pub special: Option<Box<Special>>,
+    /// The application asked to cancel it, and the native library has not said what comes of that. It does before the cut.
+    #[serde(skip)]
+    pub cancelling: bool,
     /// The native request while active.
     #[serde(skip)]
     pub native: Option<u64>,
@@ -170,6 +173,7 @@ impl Request {
             started: next_start(),
             op: None,
             special: None,
+            cancelling: false,
             native: Some(native),
             keep: Vec::new(),
         }
@@ -185,6 +189,7 @@ impl Request {
             started: 0,
             op: None,
             special: None,
+            cancelling: false,
             native: None,
             keep: Vec::new(),
         }
@@ -210,6 +215,7 @@ impl Request {
             started: 0,
             op: None,
             special: None,
+            cancelling: false,
             native: None,
             keep: Vec::new(),
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mana_descriptors::FilePolicy;
-use mana_image::Compression;
+use mana_image::{Compression, FaultScript};
 
 /// The engine's settings.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Settings {
     pub compression: Compression,
     /// What happens at a restart with files that are not what they were (`MANA_FILES`).
     pub files: FilePolicy,
+    /// What goes wrong on purpose when a checkpoint is written (`MANA_DISK_FAULT`).
+    pub disk_fault: Option<FaultScript>,
 }
 
 impl Default for Settings {
@@ -36,6 +38,7 @@ impl Default for Settings {
             mpi: "auto".to_string(),
             compression: Compression::Auto,
             files: FilePolicy::Check,
+            disk_fault: None,
         }
     }
 }

@@ -100,16 +100,21 @@ impl DirectFile {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Writes all `parts`, one after the other, from `offset` on.
+    /// Writes all `parts`, one after the other, from `offset` on. `limit` says before each call how many bytes it may take;
+    /// fewer than there are only in tests.
     pub(crate) fn write_all_at(
         &self,
         parts: &mut [IoSlice<'_>],
         mut offset: u64,
+        mut limit: impl FnMut() -> io::Result<usize>,
     ) -> io::Result<()> {
         let mut rest = parts;
         let mut tried_buffered = false;
         while !rest.is_empty() {
             let now = &rest[..rest.len().min(PIECES_MAX)];
+            let limit = limit()?;
+            let short = [IoSlice::new(&now[0][..now[0].len().min(limit)])];
+            let now = if limit == usize::MAX { now } else { &short };
             match rustix::io::pwritev(&self.file, now, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {

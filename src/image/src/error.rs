@@ -26,6 +26,8 @@ pub enum Part {
     },
     /// The `MANIFEST` of a checkpoint.
     Manifest,
+    /// A rank's word of what it has written.
+    Note,
 }
 
 impl fmt::Display for Part {
@@ -40,6 +42,7 @@ impl fmt::Display for Part {
                 write!(out, "memory at {address:#x} of region {region:?}")
             }
             Part::Manifest => out.write_str("the manifest"),
+            Part::Note => out.write_str("a rank's note"),
         }
     }
 }

@@ -14,7 +14,7 @@
 //! ```text
 //!   rank 0        Store::begin ─────────────────────────────► Store::commit ──► Store::prune
 //!   every rank         └► RankWriter::create, write_regions,       ▲
-//!                         write_metadata, finish ──► Written ──────┘
+//!                         write_metadata, finish ──► Written, left and taken as a note
 //! ```
 //!
 //! and one restart: [`locate`] → [`Checkpoint::rank_file`] → [`RankReader::open`] → [`RankReader::read_regions`].
@@ -35,11 +35,13 @@ mod direct;
 mod disk;
 mod error;
 mod extent;
+mod fault;
 mod header;
 mod index;
 mod info;
 pub mod layout;
 mod manifest;
+mod note;
 mod plan;
 mod reader;
 mod region;
@@ -56,6 +58,7 @@ pub use codec::{Codec, Compression};
 pub use cpu::{cpu_features, missing_cpu_features};
 pub use disk::{FaultPoint, Step};
 pub use error::{ImageError, Part};
+pub use fault::{FaultScript, ScriptedFault};
 pub use header::Header;
 pub use index::Chunk;
 pub use info::{MpiIdentity, Phase, WriterInfo};

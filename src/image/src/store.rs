@@ -21,7 +21,7 @@ use crate::{
 use rustix::fs::FlockOperation;
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -56,6 +56,7 @@ pub struct Store {
 pub struct Pending {
     number: u64,
     path: PathBuf,
+    disk: Disk,
     /// Locked, so that no job that shares the directory takes it for the remains of a dead one.
     _lock: File,
     committed: bool,
@@ -76,14 +77,20 @@ impl Pending {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if !self.committed
-            && let Err(error) = fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!(path = %self.path.display(), %error, "an abandoned checkpoint could not be removed");
+        if self.committed {
+            return;
+        }
+        let remove = || fs::remove_dir_all(&self.path);
+        if let Err(error) = self.disk.step(Step::Discard, &self.path, remove) {
+            tracing::warn!(%error, "the remains of an abandoned checkpoint stay");
         }
     }
 }
@@ -193,6 +200,7 @@ impl Store {
                     return Ok(Pending {
                         number,
                         path,
+                        disk: self.disk.clone(),
                         _lock: lock,
                         committed: false,
                     });
@@ -231,7 +239,10 @@ impl Store {
         {
             // The name may not survive a crash, so this checkpoint must not be relied on: back to a partial one, which
             // disappears with `pending`. If even that fails, a whole checkpoint stays, and that harms nobody.
-            pending.committed = fs::rename(&path, &partial).is_err();
+            let revoked = self
+                .disk
+                .step(Step::Revoke, &path, || fs::rename(&path, &partial));
+            pending.committed = revoked.is_err();
             return Err(error);
         }
         pending.committed = true;
@@ -239,12 +250,14 @@ impl Store {
     }
 
     fn write_manifest(&self, path: &Path, manifest: &Manifest) -> Result<(), ImageError> {
-        let file = self.disk.step(Step::WriteManifest, path, || {
-            let text = manifest.encode().map_err(io::Error::other)?;
-            let mut file = File::create_new(path)?;
-            file.write_all(text.as_bytes())?;
-            Ok(file)
+        let text = manifest.encode().map_err(|error| ImageError::Io {
+            step: Step::WriteManifest,
+            path: path.to_owned(),
+            source: io::Error::other(error),
         })?;
+        let file = self
+            .disk
+            .write_new(Step::WriteManifest, path, text.as_bytes())?;
         self.disk.step(Step::SyncManifest, path, || file.sync_all())
     }
 

@@ -208,7 +208,9 @@ fn write(
         .map(|piece| IoSlice::new(piece.source.bytes(buffer)))
         .collect();
     output.disk.step(Step::WriteData, output.path, || {
-        output.file.write_all_at(&mut parts, offset)
+        output.file.write_all_at(&mut parts, offset, || {
+            output.disk.write_limit(Step::WriteData, output.path)
+        })
     })?;
     let mut at = offset;
     let placed = |piece: &Piece<'_>| {

@@ -201,8 +201,9 @@ impl RankWriter {
         ];
         let tail = self.disk.step(Step::WriteTail, &self.path, || {
             let tail = tail::assemble(tail_offset, contents)?;
-            self.file
-                .write_all_at(&mut [IoSlice::new(&tail.bytes[..tail.len])], tail_offset)?;
+            let mut parts = [IoSlice::new(&tail.bytes[..tail.len])];
+            let limit = || self.disk.write_limit(Step::WriteTail, &self.path);
+            self.file.write_all_at(&mut parts, tail_offset, limit)?;
             Ok(tail)
         })?;
         let header = Header {
@@ -241,8 +242,9 @@ impl RankWriter {
         self.disk.step(Step::WriteHeader, &self.path, || {
             let mut page = AlignedBuffer::new(HEADER_BYTES)?;
             header.encode(&mut page);
-            self.file
-                .write_all_at(&mut [IoSlice::new(&page[..HEADER_BYTES])], 0)?;
+            let mut parts = [IoSlice::new(&page[..HEADER_BYTES])];
+            let limit = || self.disk.write_limit(Step::WriteHeader, &self.path);
+            self.file.write_all_at(&mut parts, 0, limit)?;
             Ok(Header::fingerprint(&page))
         })
     }
@@ -251,10 +253,12 @@ impl RankWriter {
 impl Drop for RankWriter {
     /// An unfinished file is of no use, and on a full disk its space is.
     fn drop(&mut self) {
-        if !self.finished
-            && let Err(error) = std::fs::remove_file(&self.path)
-        {
-            tracing::warn!(path = %self.path.display(), %error, "an unfinished image could not be removed");
+        if self.finished {
+            return;
+        }
+        let remove = || std::fs::remove_file(&self.path);
+        if let Err(error) = self.disk.step(Step::Discard, &self.path, remove) {
+            tracing::warn!(%error, "the remains of an image stay");
         }
     }
 }

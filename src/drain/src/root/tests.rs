@@ -20,6 +20,7 @@ fn held(count: u64, nonblocking: bool) -> Report {
         at_max: 1,
         want: 1,
         want_nonblocking,
+        seen: 2,
     };
     let behind = Tally {
         size: 2,
@@ -27,6 +28,7 @@ fn held(count: u64, nonblocking: bool) -> Report {
         at_max: 1,
         want: 0,
         want_nonblocking: 0,
+        seen: 2,
     };
     Report {
         epoch: 1,
@@ -46,6 +48,7 @@ fn allows(gid: Gid, target: u64) -> Vec<Step> {
     vec![Step::Broadcast(Broadcast::Targets {
         epoch: 1,
         targets: vec![(gid, target)],
+        to_all: Vec::new(),
     })]
 }
 

@@ -1,4 +1,5 @@
 //! Small programs that are hard to cut. Each is correct MPI, also where collectives synchronise.
+use crate::features;
 use crate::sim::Op::{
     Coll, CriticalBegin, CriticalEnd, Free, Icoll, Irecv, Isend, Recv, Send, Ssend, Waitall,
 };
@@ -11,17 +12,20 @@ pub fn small() -> Vec<Program> {
     all.extend(nonblocking());
     all.extend(communicators());
     all.push(needs_message_from_rank_at_maximum());
+    all.extend(features::small());
     all
 }
 
 /// Programs for which that takes longer.
 pub fn large() -> Vec<Program> {
-    vec![
+    let mut all = vec![
         needs_all_to_go_on(),
         chain_of_go(),
         nonblocking_must_not_wait(),
         rows_and_columns(),
-    ]
+    ];
+    all.extend(features::large());
+    all
 }
 
 /// Rank 1 is behind on {1, 2} and waits for a message of rank 0, which is behind nowhere.

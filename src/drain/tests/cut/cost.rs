@@ -1,7 +1,7 @@
 //! What a cut costs on paper: messages, bytes and rounds for any number of ranks.
 //!
-//! The real machines, a tree of nodes, and a network in which every message takes one round. Every rank has
-//! used its communicators, and on each of them one member is behind by one collective.
+//! The real machines, a tree of nodes, and a network in which every message takes one round. On each communicator one
+//! member is behind by one collective.
 use mana_drain::{
     Activity, Broadcast, Gid, Node, Phase, Rank, Report, Root, Start, Step, Tree, Verdict,
 };
@@ -17,6 +17,15 @@ pub enum Pattern {
     Overlapping(u32),
 }
 
+/// What the member that is behind has done on its communicator since the last cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// A collective, as all others; so all have reported it.
+    HasBegun,
+    /// Nothing, and it is not at the gate either: nobody knows where it is.
+    HasNot,
+}
+
 /// What it came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -26,11 +35,13 @@ pub struct Cost {
     /// With the four bytes of length before each message.
     pub bytes: u64,
     pub largest_message_bytes: u64,
+    /// How often messages speak of a communicator.
+    pub mentions: u64,
 }
 
 impl Pattern {
-    /// The communicators of a job: id and members.
-    fn communicators(self, size: u32) -> Vec<Vec<u32>> {
+    /// The communicators of a job: their members.
+    pub fn communicators(self, size: u32) -> Vec<Vec<u32>> {
         match self {
             Pattern::World => vec![(0..size).collect()],
             Pattern::Grid => {
@@ -57,6 +68,7 @@ struct Network {
     ranks: Vec<Rank>,
     /// Communicators on which the rank is behind.
     behind: Vec<Vec<mana_drain::ClockId>>,
+    how: Behind,
     nodes: Vec<Node>,
     trees: Vec<Tree>,
     root: Root,
@@ -66,8 +78,8 @@ struct Network {
 }
 
 /// What one checkpoint of a job costs.
-pub fn cost(size: u32, arity: u32, pattern: Pattern) -> Cost {
-    let mut network = Network::new(size, arity, pattern);
+pub fn cost(size: u32, arity: u32, pattern: Pattern, behind: Behind) -> Cost {
+    let mut network = Network::new(size, arity, pattern, behind);
     let intent = network.root.request(false).expect("nothing is under way");
     network.pass_down(0, &intent);
     network.run_rank(0);
@@ -85,7 +97,7 @@ pub fn cost(size: u32, arity: u32, pattern: Pattern) -> Cost {
 }
 
 impl Network {
-    fn new(size: u32, arity: u32, pattern: Pattern) -> Network {
+    fn new(size: u32, arity: u32, pattern: Pattern, how: Behind) -> Network {
         let mut ranks: Vec<Rank> = (0..size).map(Rank::new).collect();
         let mut behind = vec![Vec::new(); size as usize];
         for (n, members) in pattern.communicators(size).into_iter().enumerate() {
@@ -95,16 +107,21 @@ impl Network {
                 let id = ranks[member]
                     .register(gid, members.len() as u32)
                     .expect("ids differ");
-                assert_eq!(ranks[member].may_start(id, Start::Blocking), Verdict::Enter);
-                if i == last {
-                    behind[member].push(id);
-                } else {
+                let begun = match (i == last, how) {
+                    (false, _) => 2,
+                    (true, Behind::HasBegun) => 1,
+                    (true, Behind::HasNot) => 0,
+                };
+                for _ in 0..begun {
                     assert_eq!(ranks[member].may_start(id, Start::Blocking), Verdict::Enter);
                 }
+                // As often as it takes to have done what the others have.
+                behind[member].extend(std::iter::repeat_n(id, 2 - begun));
             }
         }
         Network {
             behind,
+            how,
             ranks,
             nodes: vec![Node::new(); size as usize],
             trees: (0..size).map(|rank| Tree::new(rank, size, arity)).collect(),
@@ -138,8 +155,16 @@ impl Network {
     fn pass_down(&mut self, rank: u32, broadcast: &Broadcast) {
         let children: Vec<u32> = self.trees[rank as usize].children().collect();
         for child in children {
-            self.count(broadcast);
-            self.down.push((child, broadcast.clone()));
+            if let Some(part) = self.nodes[rank as usize].narrow(child, broadcast) {
+                if let Broadcast::Targets {
+                    targets, to_all, ..
+                } = &part
+                {
+                    self.cost.mentions += (targets.len() + to_all.len()) as u64;
+                }
+                self.count(&part);
+                self.down.push((child, part));
+            }
         }
         self.nodes[rank as usize].on_broadcast(broadcast);
         self.ranks[rank as usize].on_broadcast(broadcast);
@@ -151,7 +176,8 @@ impl Network {
     /// The program catches up where it may; then the rank reports.
     fn run_rank(&mut self, rank: u32) {
         let machine = &mut self.ranks[rank as usize];
-        if machine.phase() == Phase::Converge {
+        let at_the_gate = self.how == Behind::HasBegun || machine.is_behind();
+        if machine.phase() == Phase::Converge && at_the_gate {
             self.behind[rank as usize]
                 .retain(|&id| machine.may_start(id, Start::Blocking) == Verdict::Hold);
         }
@@ -165,6 +191,7 @@ impl Network {
             return;
         };
         if rank > 0 {
+            self.cost.mentions += report.clocks.len() as u64;
             self.count(&report);
             self.up.push((rank, report));
             return;

@@ -1,8 +1,8 @@
 //! Model checking: every order in which everything can happen, for each program of the catalogue.
 use stateright::{Checker, Model, Property};
 
-use crate::catalogue;
 use crate::sim::{Event, Job, Program, Reports, Setup, Variant};
+use crate::{catalogue, features};
 
 /// Properties by name; the broken variants are checked to violate the right one.
 const NO_HANG: &str = "nothing hangs";
@@ -220,5 +220,35 @@ fn ignoring_counters_loses_messages() {
         catalogue::eager_message(),
         Variant::IgnoreCounters,
         GOOD_CUT,
+    );
+}
+
+/// Why a rank counts as parked only when all its threads are.
+#[test]
+fn parking_one_thread_of_two_is_no_cut() {
+    finds(
+        features::threads_of_one_rank(),
+        Variant::OneThreadParks,
+        GOOD_CUT,
+    );
+}
+
+/// Why requests wait until all ranks have been in MPI_Init.
+#[test]
+fn a_request_before_all_are_there_hangs() {
+    finds(
+        features::messages_after_init(),
+        Variant::HasteAtInit,
+        NO_HANG,
+    );
+}
+
+/// Why targets go everywhere as long as a member may be anywhere.
+#[test]
+fn telling_only_those_who_have_reported_hangs() {
+    finds(
+        catalogue::dense_collectives(),
+        Variant::TrustReports,
+        NO_HANG,
     );
 }

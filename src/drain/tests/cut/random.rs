@@ -4,9 +4,9 @@
 //! correct MPI, however the library synchronises.
 use proptest::prelude::*;
 
-use crate::sim::{Event, Job, Op, Program, Reports, Setup};
+use crate::sim::{Event, Job, Op, Program, Reports, Setup, on};
 
-/// Something that one or several ranks take part in.
+/// Something that one or several ranks take part in. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
 enum Happening {
     Message {
@@ -14,30 +14,58 @@ enum Happening {
         to: usize,
         send: u8,
         receive: bool,
+        /// On the communicator on which all receives are from anybody.
+        anybody: bool,
     },
     Collective {
         comm: usize,
-        nonblocking: bool,
+        how: Collective,
     },
     Waitall {
         rank: usize,
     },
-    /// The rank's part in the next happening is a critical section.
+    /// The part in the next happening of the thread that takes this one is a critical section.
     Critical {
+        rank: usize,
+    },
+    /// A file, or another's memory.
+    Io {
+        rank: usize,
+    },
+    Locked {
         rank: usize,
     },
 }
 
-/// Numbers are taken modulo what there is.
-fn happening() -> impl Strategy<Value = Happening> {
+#[derive(Clone, Copy, Debug)]
+enum Collective {
+    Blocking,
+    Nonblocking,
+    /// All but the communicator's first member wait for that one only, and it for nobody.
+    Broadcast,
+}
+
+/// What happens, and the thread that takes part where any may: two may not be in collectives of one communicator at
+/// once, and what they receive from one rank must not depend on which is first.
+type Step = (Happening, usize);
+
+fn happening() -> impl Strategy<Value = Step> {
     let n = 0..12_usize;
-    prop_oneof![
-        4 => (n.clone(), n.clone(), 0..3_u8, any::<bool>())
-            .prop_map(|(from, to, send, receive)| Happening::Message { from, to, send, receive }),
-        4 => (n.clone(), any::<bool>()).prop_map(|(comm, nonblocking)| Happening::Collective { comm, nonblocking }),
+    let how = prop_oneof![
+        Just(Collective::Blocking),
+        Just(Collective::Nonblocking),
+        Just(Collective::Broadcast)
+    ];
+    let what = prop_oneof![
+        4 => (n.clone(), n.clone(), 0..3_u8, any::<bool>(), prop::bool::weighted(0.3))
+            .prop_map(|(from, to, send, receive, anybody)| Happening::Message { from, to, send, receive, anybody }),
+        4 => (n.clone(), how).prop_map(|(comm, how)| Happening::Collective { comm, how }),
         1 => n.clone().prop_map(|rank| Happening::Waitall { rank }),
-        1 => n.prop_map(|rank| Happening::Critical { rank }),
-    ]
+        1 => n.clone().prop_map(|rank| Happening::Critical { rank }),
+        1 => n.clone().prop_map(|rank| Happening::Io { rank }),
+        1 => n.prop_map(|rank| Happening::Locked { rank }),
+    ];
+    (what, 0..2_usize)
 }
 
 fn program() -> impl Strategy<Value = Program> {
@@ -45,10 +73,12 @@ fn program() -> impl Strategy<Value = Program> {
     (
         2..=5_usize,
         comms,
+        1..=2_usize,
         prop::collection::vec(happening(), 0..25),
     )
-        .prop_map(|(size, others, happenings)| {
-            let mut comms = vec![(0..size).collect::<Vec<_>>()];
+        .prop_map(|(size, others, threads, steps)| {
+            let world = || (0..size).collect::<Vec<_>>();
+            let mut comms = vec![world()];
             for members in others {
                 let members: Vec<usize> = members
                     .into_iter()
@@ -56,66 +86,117 @@ fn program() -> impl Strategy<Value = Program> {
                     .collect();
                 comms.extend((!members.is_empty()).then_some(members));
             }
-            let ranks = parts(size, &comms, &happenings);
+            let parts = Parts::of(size, threads, &comms, &steps);
+            comms.push(world());
             Program {
                 name: "random",
                 comms,
-                ranks,
+                ranks: parts.ranks,
             }
         })
 }
 
-/// Each rank's part.
-fn parts(size: usize, comms: &[Vec<usize>], happenings: &[Happening]) -> Vec<Vec<Op>> {
-    let mut ranks = vec![Vec::new(); size];
-    let mut critical = vec![false; size];
-    for happening in happenings {
-        let steps = match *happening {
+/// What each rank's threads do.
+struct Parts {
+    ranks: Vec<Vec<Vec<Op>>>,
+    /// The thread's next part is a critical section.
+    critical: Vec<Vec<bool>>,
+}
+
+impl Parts {
+    fn of(size: usize, threads: usize, comms: &[Vec<usize>], steps: &[Step]) -> Parts {
+        let mut parts = Parts {
+            ranks: vec![vec![Vec::new(); threads]; size],
+            critical: vec![vec![false; threads]; size],
+        };
+        for (happening, thread) in steps {
+            parts.add(comms, happening, thread % threads);
+        }
+        for ops in parts.ranks.iter_mut().flatten() {
+            ops.push(Op::Waitall);
+        }
+        parts
+    }
+
+    fn add(&mut self, comms: &[Vec<usize>], happening: &Happening, thread: usize) {
+        let (size, threads) = (self.ranks.len(), self.ranks[0].len());
+        match *happening {
             Happening::Message {
                 from,
                 to,
                 send,
                 receive,
-            } => message(from % size, to % size, send, receive),
-            Happening::Collective { comm, nonblocking } => {
-                let comm = comm % comms.len();
-                let op = if nonblocking {
-                    Op::Icoll(comm)
-                } else {
-                    Op::Coll(comm)
+                anybody,
+            } => {
+                let (from, to) = (from % size, to % size);
+                let anybody = anybody.then_some(comms.len());
+                // Messages that compete for receives are sent and received in one order.
+                let of_pair = (from + to) % threads;
+                let (sender, receiver) = match anybody {
+                    None => (of_pair, of_pair),
+                    Some(_) => (thread, 0),
                 };
-                comms[comm].iter().map(|&member| (member, op)).collect()
+                self.push(from, sender, &[sending(from, to, send, anybody)]);
+                self.push(to, receiver, &[receiving(from, receive, anybody)]);
             }
-            Happening::Waitall { rank } => vec![(rank % size, Op::Waitall)],
-            Happening::Critical { rank } => {
-                critical[rank % size] = true;
-                Vec::new()
+            Happening::Collective { comm, how } => {
+                let comm = comm % comms.len();
+                for &member in &comms[comm] {
+                    let op = collective(comm, comms[comm][0], member, how);
+                    self.push(member, comm % threads, &[op]);
+                }
             }
-        };
-        for (rank, op) in steps {
-            let section = std::mem::take(&mut critical[rank]);
-            ranks[rank].extend(section.then_some(Op::CriticalBegin));
-            ranks[rank].push(op);
-            ranks[rank].extend(section.then_some(Op::CriticalEnd));
+            Happening::Waitall { rank } => self.push(rank % size, thread, &[Op::Waitall]),
+            Happening::Critical { rank } => self.critical[rank % size][thread] = true,
+            Happening::Io { rank } => self.push(rank % size, thread, &[Op::Io]),
+            Happening::Locked { rank } => {
+                let ops = [Op::Lock(0), Op::Io, Op::Unlock(0)];
+                self.push(rank % size, thread, &ops);
+            }
         }
     }
-    ranks.iter_mut().for_each(|ops| ops.push(Op::Waitall));
-    ranks
+
+    fn push(&mut self, rank: usize, thread: usize, steps: &[Op]) {
+        let section = std::mem::take(&mut self.critical[rank][thread]);
+        let ops = &mut self.ranks[rank][thread];
+        ops.extend(section.then_some(Op::CriticalBegin));
+        ops.extend(steps);
+        ops.extend(section.then_some(Op::CriticalEnd));
+    }
 }
 
-fn message(from: usize, to: usize, send: u8, receive: bool) -> Vec<(usize, Op)> {
-    // A rank that sends to itself must not block.
-    let sending = match send {
+fn sending(from: usize, to: usize, send: u8, anybody: Option<usize>) -> Op {
+    // A later message may come before this one at its receive, and this one at one that is not posted yet: so a
+    // program may not wait until a message to anybody's receive is taken.
+    if let Some(comm) = anybody {
+        return Op::Send(on(comm, to));
+    }
+    match send {
         0 => Op::Send(to),
+        // A rank that sends to itself must not block.
         1 if from != to => Op::Ssend(to),
         _ => Op::Isend(to),
-    };
-    let receiving = if receive {
-        Op::Recv(from)
-    } else {
-        Op::Irecv(from)
-    };
-    vec![(from, sending), (to, receiving)]
+    }
+}
+
+fn receiving(from: usize, blocking: bool, anybody: Option<usize>) -> Op {
+    match (anybody, blocking) {
+        (None, true) => Op::Recv(from),
+        (None, false) => Op::Irecv(from),
+        (Some(comm), true) => Op::RecvAny(comm),
+        (Some(comm), false) => Op::IrecvAny(comm),
+    }
+}
+
+/// The part of `member` in a collective whose first member is `root`.
+fn collective(comm: usize, root: usize, member: usize, how: Collective) -> Op {
+    const ALONE: [&[usize]; 5] = [&[0], &[1], &[2], &[3], &[4]];
+    match how {
+        Collective::Blocking => Op::Coll(comm),
+        Collective::Nonblocking => Op::Icoll(comm),
+        Collective::Broadcast if member == root => Op::CollWith(comm, &[]),
+        Collective::Broadcast => Op::CollWith(comm, ALONE[root]),
+    }
 }
 
 /// Chooses what happens next. Each kind of event on each rank gets a speed of its own, so that some runs have a
@@ -135,9 +216,9 @@ impl Scheduler {
 
     fn speed(seed: u64, event: Event) -> u64 {
         let (kind, rank) = match event {
-            Event::Run(rank) | Event::Park(rank) => (0, rank),
+            Event::Run(rank, thread) | Event::Park(rank, thread) => (26 + thread, rank),
             Event::Arrive(from, to) => (1 + from, to),
-            Event::Complete(rank) => (20, rank),
+            Event::Complete(rank) | Event::Cancelled(rank) => (20, rank),
             Event::Report(rank) | Event::Rise(rank) => (21, rank),
             Event::Fall(rank) => (22, rank),
             Event::Request => (23, 0),

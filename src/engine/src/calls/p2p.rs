@@ -310,7 +310,11 @@ pub fn cancel(a: &mut Args<'_>) -> Call {
         native()?,
         fns::MPI_CANCEL,
         &[native_call::out(&mut request)],
-    )
+    )?;
+    if let Some(request) = state().requests.get_mut(id) {
+        request.cancelling = true;
+    }
+    Ok(())
 }
 
 /// `MPI_Request_free`. The operation goes on; its entry goes when it is complete.

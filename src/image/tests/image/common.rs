@@ -154,22 +154,17 @@ pub fn write_checkpoint(
     options: &WriteOptions,
 ) -> Result<Checkpoint, mana_image::ImageError> {
     let pending = store.begin()?;
-    let written: Result<Vec<_>, _> = (0..ranks)
-        .map(|rank| {
-            write_rank(
-                pending.path(),
-                rank,
-                ranks,
-                &small_memory(u64::from(rank) + 1),
-                options.clone(),
-            )
-        })
-        .collect();
+    for rank in 0..ranks {
+        let memory = small_memory(u64::from(rank) + 1);
+        write_rank(pending.path(), rank, ranks, &memory, options.clone())?
+            .leave_note(pending.path(), options.faults.clone())?;
+    }
+    let written = pending.take_notes(ranks)?;
     store.commit(
         pending,
         ranks,
         3,
         vec![Phase::new("converge", 1_500_000)],
-        written?,
+        written,
     )
 }

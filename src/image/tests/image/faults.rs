@@ -44,7 +44,7 @@ const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
 
 /// The steps of writing; a real run does each of them.
-const WRITING: [Step; 13] = [
+const WRITING: [Step; 16] = [
     Step::CreateStore,
     Step::CreatePartial,
     Step::CreateFile,
@@ -53,6 +53,9 @@ const WRITING: [Step; 13] = [
     Step::WriteHeader,
     Step::SetLength,
     Step::SyncFile,
+    Step::WriteNote,
+    Step::ReadNote,
+    Step::RemoveNote,
     Step::WriteManifest,
     Step::SyncManifest,
     Step::SyncPartial,
@@ -152,7 +155,10 @@ fn failed_pruning_loses_nothing_that_is_to_stay() {
 
 #[test]
 fn the_list_above_is_all_of_them() {
+    // Those that tidy up are made to fail in `every_step`.
     let others = [
+        Step::Revoke,
+        Step::Discard,
         Step::Preallocate,
         Step::Retire,
         Step::Remove,

@@ -2,6 +2,7 @@
 
 mod common;
 mod damage;
+mod every_step;
 mod faults;
 mod no_space;
 mod round_trip;

@@ -48,10 +48,10 @@ impl Control {
         }
     }
 
-    /// A broadcast passes through a node on its way to the rank there and to the node's children.
+    /// A broadcast passes through a node on its way to the rank there and to those of the node's children that it concerns.
     pub fn pass_down(&mut self, rank: usize, arity: u32, broadcast: &Broadcast) {
         for child in self.tree(rank, arity).children() {
-            self.down[child as usize].push_back(broadcast.clone());
+            self.down[child as usize].extend(self.nodes[rank].narrow(child, broadcast));
         }
         self.node(rank).on_broadcast(broadcast);
     }

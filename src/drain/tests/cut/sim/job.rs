@@ -6,7 +6,9 @@ use std::time::Duration;
 use mana_drain::{Broadcast, Phase, Step};
 
 use super::control::Control;
-use super::proc::{Doing, Message, Proc, Running};
+use super::mail::Message;
+use super::proc::{Doing, Proc, Running};
+use super::program::Lane;
 use super::setup::{Event, Reports, Setup, Variant};
 
 /// Messages from one rank to another, the oldest first.
@@ -16,8 +18,8 @@ type Channel = VecDeque<Message>;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Job {
     pub ranks: Vec<Arc<Running>>,
-    /// Messages under way, by source and destination; no empty channels.
-    pub channels: BTreeMap<(usize, usize), Channel>,
+    /// Messages under way, by source and lane to the destination; no empty channels.
+    pub channels: BTreeMap<(usize, Lane), Channel>,
     pub control: Control,
     pub requests_left: u32,
     pub may_fail: bool,
@@ -55,10 +57,12 @@ impl Job {
     pub fn candidates(&self, setup: &Setup) -> Vec<Event> {
         let mut events = Vec::new();
         for rank in 0..self.ranks.len() {
+            for thread in 0..self.ranks[rank].proc.threads.len() {
+                events.extend([Event::Run(rank, thread), Event::Park(rank, thread)]);
+            }
             events.extend([
-                Event::Run(rank),
-                Event::Park(rank),
                 Event::Complete(rank),
+                Event::Cancelled(rank),
                 Event::Report(rank),
                 Event::Rise(rank),
                 Event::Fall(rank),
@@ -97,26 +101,35 @@ impl Job {
     /// A cheap first look.
     fn can_happen(&self, setup: &Setup, event: Event) -> bool {
         match event {
-            Event::Run(rank) => {
-                let running = &self.ranks[rank];
-                running.proc.doing != Doing::Done
-                    && !running.proc.parked
-                    && !self.stands_still(setup, rank)
+            Event::Run(rank, thread) => {
+                let at = &self.ranks[rank].proc.threads[thread];
+                at.doing != Doing::Done && !at.parked && !self.stands_still(setup, rank)
             }
-            Event::Park(rank) => self.ranks[rank].may_park(),
+            Event::Park(rank, thread) => self.ranks[rank].may_park(thread),
             Event::Arrive(from, to) => {
-                self.ranks[to].proc.wants_message(from)
-                    || (self.ranks[to].proc.parked && setup.variant != Variant::NoDraining)
+                let (to, lane) = Job::receiver(from, to);
+                let receiver = &self.ranks[to].proc;
+                receiver.wants_message(lane)
+                    || (receiver.can_queue(lane) && setup.variant != Variant::NoDraining)
             }
-            Event::Complete(rank) => self.ranks[rank]
-                .proc
-                .icolls
-                .iter()
-                .any(|icoll| self.all_started(setup, *icoll)),
+            Event::Complete(rank) => {
+                let open = &self.ranks[rank].proc.open;
+                open.iter().any(|open| self.can_complete(setup, open))
+            }
+            Event::Cancelled(rank) => {
+                let posted = &self.ranks[rank].proc.posted;
+                posted.iter().any(|posted| posted.cancelled)
+            }
             Event::Report(rank) => self.control.up[rank].is_none(),
             Event::Rise(rank) => self.control.up[rank].is_some(),
             Event::Fall(rank) => !self.control.down[rank].is_empty(),
-            Event::Request => self.requests_left > 0 && self.control.root.is_idle(),
+            // The root's seat keeps a request until all have joined.
+            Event::Request => {
+                let all_joined = self.ranks.iter().all(|rank| rank.proc.joined);
+                self.requests_left > 0
+                    && self.control.root.is_idle()
+                    && (all_joined || setup.variant == Variant::HasteAtInit)
+            }
             Event::Patience => {
                 self.control.root.is_converging() && setup.variant != Variant::Endless
             }
@@ -130,8 +143,8 @@ impl Job {
     fn happen(&mut self, setup: &Setup, event: Event) {
         let mut steps = Vec::new();
         match event {
-            Event::Run(rank) => self.run(setup, rank),
-            Event::Park(rank) => self.rank(rank).proc.parked = true,
+            Event::Run(rank, thread) => self.run(setup, rank, thread),
+            Event::Park(rank, thread) => self.rank(rank).proc.threads[thread].parked = true,
             Event::Arrive(from, to) => {
                 let channel = self
                     .channels
@@ -139,9 +152,11 @@ impl Job {
                     .expect("only channels with messages are kept");
                 let message = channel.pop_front().expect("they are not empty");
                 self.channels.retain(|_, channel| !channel.is_empty());
-                self.rank(to).arrive(from, message);
+                let (to, lane) = Job::receiver(from, to);
+                self.rank(to).arrive(lane, message);
             }
             Event::Complete(rank) => self.complete(setup, rank),
+            Event::Cancelled(rank) => self.rank(rank).proc.drop_cancelled(),
             Event::Report(rank) => {
                 self.report(setup, rank, &mut steps);
             }
@@ -186,6 +201,7 @@ impl Job {
         match setup.variant {
             Variant::IgnoreClocks => own.clocks.clear(),
             Variant::IgnoreCounters => (own.sent, own.received, own.pending) = (0, 0, 0),
+            Variant::OneThreadParks => own.parked = self.parked_by_any(rank),
             _ => {}
         }
         let news = self.control.pass_up(rank, own, steps);
@@ -233,6 +249,9 @@ impl Job {
         if setup.variant == Variant::NeverGo {
             self.withhold_go(setup, &mut broadcast);
         }
+        if setup.variant == Variant::TrustReports {
+            Job::trust_reports(&mut broadcast);
+        }
         match &broadcast {
             Broadcast::Write { .. } => {
                 self.bad_cut = self.bad_cut.or(self.find_fault(setup));
@@ -269,13 +288,17 @@ impl Job {
 
     /// A broadcast reaches a rank and goes on to its children.
     fn hear(&mut self, setup: &Setup, rank: usize, broadcast: &Broadcast) {
+        // Before MPI_Init nobody is there who could hear it.
+        if !self.ranks[rank].proc.joined {
+            return;
+        }
         self.control.pass_down(rank, setup.arity, broadcast);
         self.note_allowed(setup, rank, broadcast);
         let running = self.rank(rank);
         running.machine.on_broadcast(broadcast);
         running.settle();
         if broadcast.is_final() {
-            running.proc.parked = false;
+            running.proc.unpark();
             self.allowed[rank].fill(0);
         }
     }

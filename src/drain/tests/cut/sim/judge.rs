@@ -6,7 +6,11 @@ use super::setup::{Event, Setup};
 impl Job {
     /// The program has run to its end on all ranks, each message has come in its turn, and nothing hangs.
     pub fn is_done(&self) -> bool {
-        self.ranks.iter().all(|rank| rank.proc.doing == Doing::Done) && self.control.root.is_idle()
+        let ended = self
+            .ranks
+            .iter()
+            .all(|rank| rank.proc.alive().next().is_none());
+        ended && self.control.root.is_idle()
     }
 
     /// Whether anything can happen without the root's patience running out.
@@ -33,17 +37,23 @@ impl Job {
                 return Some("a collective was started by some members only");
             }
         }
-        if procs().any(|proc| !matches!(proc.doing, Doing::Running | Doing::InRecv { .. })) {
-            return Some("a rank was inside a native call");
+        let threads = || procs().flat_map(|proc| proc.alive());
+        if threads().any(|at| !matches!(at.doing, Doing::Running | Doing::InRecv { .. })) {
+            return Some("a thread was inside a native call");
         }
-        if procs().any(|proc| !proc.parked) {
-            return Some("a rank was running");
+        if !procs().all(|proc| proc.is_parked()) {
+            return Some("a thread was running");
         }
         if procs().any(|proc| proc.critical_depth > 0) {
             return Some("a rank was inside a critical section");
         }
-        if procs().any(|proc| !proc.icolls.is_empty()) {
-            return Some("a nonblocking collective was under way");
+        if procs().any(|proc| !proc.open.is_empty()) {
+            return Some(
+                "a nonblocking collective, or access to a file or a window, was under way",
+            );
+        }
+        if procs().any(|proc| proc.cancelling() > 0) {
+            return Some("a receive was being cancelled");
         }
         if !self.channels.is_empty() {
             return Some("a message was under way");

@@ -16,11 +16,13 @@ mod broken;
 mod control;
 mod job;
 mod judge;
+mod mail;
 mod mpi;
 mod proc;
 mod program;
 mod setup;
+mod step;
 
 pub use job::Job;
-pub use program::{Op, Program};
+pub use program::{Op, Program, on};
 pub use setup::{Event, Reports, Setup, Variant};

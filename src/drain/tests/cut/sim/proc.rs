@@ -1,58 +1,81 @@
-//! One rank of a simulated job: where it is in its program, what the engine keeps for it, and its machine.
-use std::collections::VecDeque;
+//! One rank of a simulated job: where its threads are, what the engine keeps for it, and its machine.
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mana_drain::{Activity, ClockId, Gid, Phase, Rank, Report, Start, Verdict};
+use mana_drain::{Activity, ClockId, Gid, Phase, Rank, Report};
 
-use super::program::{Op, Program};
+use super::mail::Posted;
+use super::program::{Lane, Op, Program};
 
-/// What a rank is in the middle of.
+/// What a thread is in the middle of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Doing {
-    /// Between calls or at the entry of one: a safe point.
+    /// Between calls, or at the entry of one, or in a waiting loop that has begun nothing: a safe point.
     Running,
-    /// Inside a native collective, until all members have started it. No safe point.
+    /// Inside the native MPI_Init, until all are. No safe point.
+    InInit,
+    /// Inside a native collective, until those it waits for have started it. No safe point.
     InColl { comm: usize, count: u64 },
     /// Inside a native send, until the message is received. No safe point.
-    InSsend { to: usize, seq: u32 },
-    /// In a waiting loop for the n-th message from there: a safe point.
-    InRecv { from: usize, nth: u32 },
-    /// Past MPI_Finalize.
+    InSsend { to: Lane, seq: u32 },
+    /// In a waiting loop for the receive with that number: a safe point.
+    InRecv { post: u32 },
+    /// At its end; the first thread past MPI_Finalize.
     Done,
 }
 
-/// A nonblocking collective under way.
+/// A thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Icoll {
-    pub comm: usize,
-    pub count: u64,
+pub struct Thread {
+    pub pc: usize,
+    pub doing: Doing,
+    pub parked: bool,
 }
 
-/// A message on its way.
+/// Something nonblocking under way that is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Message {
-    pub seq: u32,
-    /// The sender's request is complete only when this is received.
-    pub rendezvous: bool,
+pub struct Open {
+    /// The thread that began it.
+    pub thread: usize,
+    pub what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// A collective; and the communicator that it makes.
+    Coll {
+        comm: usize,
+        count: u64,
+        makes: Option<usize>,
+    },
+    /// It needs no other rank.
+    Io,
 }
 
 /// What an image holds: the rank without its machine, which a restart makes anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proc {
     pub me: usize,
-    pub pc: usize,
-    pub doing: Doing,
-    /// Messages sent to each rank, and posted receives from each.
-    pub sent: Vec<u32>,
-    pub posted: Vec<u32>,
-    /// Messages that reached the program from each rank: always the first so many.
-    pub delivered: Vec<u32>,
-    /// Messages received while parked that no receive wanted yet.
-    pub queue: Vec<VecDeque<u32>>,
-    pub icolls: Vec<Icoll>,
+    pub threads: Vec<Thread>,
+    /// Past MPI_Init: the rank's agent is there.
+    pub joined: bool,
+    /// Messages sent on each lane.
+    pub sent: BTreeMap<Lane, u32>,
+    /// Messages that reached the program on each lane: always the first so many.
+    pub delivered: BTreeMap<Lane, u32>,
+    /// Receives not complete, in the order in which they were posted.
+    pub posted: Vec<Posted>,
+    /// Receives posted so far.
+    pub posts: u32,
+    /// Messages received while parked that no receive wanted yet, as they came.
+    pub queue: VecDeque<(Lane, u32)>,
+    pub open: Vec<Open>,
     /// Collectives really started since the job began, by communicator.
     pub started: Vec<u64>,
+    /// Communicators that are there.
+    pub made: Vec<bool>,
+    /// Rank 0: lock words that are taken.
+    pub locked: BTreeSet<usize>,
     pub critical_depth: u32,
-    pub parked: bool,
     /// A message reached the program out of turn.
     pub misordered: bool,
     /// Clocks of the communicators this rank has used and not freed.
@@ -76,38 +99,52 @@ pub fn gid(comm: usize) -> Gid {
 
 impl Proc {
     fn new(me: usize, program: &Program) -> Proc {
-        let size = program.size();
-        Proc {
-            me,
+        let begin = Thread {
             pc: 0,
             doing: Doing::Running,
-            sent: vec![0; size],
-            posted: vec![0; size],
-            delivered: vec![0; size],
-            queue: vec![VecDeque::new(); size],
-            icolls: Vec::new(),
-            started: vec![0; program.comms.len()],
-            critical_depth: 0,
             parked: false,
+        };
+        let comms = program.comms.len();
+        Proc {
+            me,
+            threads: vec![begin; program.ranks[me].len()],
+            joined: !program.has(Op::Init),
+            sent: BTreeMap::new(),
+            delivered: BTreeMap::new(),
+            posted: Vec::new(),
+            posts: 0,
+            queue: VecDeque::new(),
+            open: Vec::new(),
+            started: vec![0; comms],
+            made: (0..comms).map(|comm| program.is_given(comm)).collect(),
+            locked: BTreeSet::new(),
+            critical_depth: 0,
             misordered: false,
-            ids: vec![None; program.comms.len()],
+            ids: vec![None; comms],
         }
     }
 
-    fn deliver(&mut self, from: usize, seq: u32) {
-        self.misordered |= seq != self.delivered[from];
-        self.delivered[from] += 1;
+    /// Threads that have not ended.
+    pub fn alive(&self) -> impl Iterator<Item = &Thread> {
+        self.threads
+            .iter()
+            .filter(|thread| thread.doing != Doing::Done)
     }
 
-    /// A receive wants the next message from there.
-    pub fn wants_message(&self, from: usize) -> bool {
-        self.posted[from] > self.delivered[from]
+    /// All threads are parked, and there are some.
+    pub fn is_parked(&self) -> bool {
+        self.alive().all(|thread| thread.parked) && self.alive().next().is_some()
     }
 
-    /// Messages received, into the program's buffers or the queue.
-    fn received(&self) -> u64 {
-        let queued: usize = self.queue.iter().map(VecDeque::len).sum();
-        self.delivered.iter().map(|&n| u64::from(n)).sum::<u64>() + queued as u64
+    /// Receives of which MPI has not decided yet whether they are cancelled.
+    pub fn cancelling(&self) -> usize {
+        self.posted.iter().filter(|posted| posted.cancelled).count()
+    }
+
+    /// All but the first thread have ended.
+    pub fn is_joined_by_threads(&self) -> bool {
+        let mut others = self.threads.iter().skip(1);
+        others.all(|thread| thread.doing == Doing::Done)
     }
 }
 
@@ -134,7 +171,7 @@ impl Running {
                     .unwrap(),
             );
         }
-        proc.parked = false;
+        proc.unpark();
         Running { proc, machine }
     }
 
@@ -142,162 +179,41 @@ impl Running {
     pub fn report(&self, rendezvous_under_way: u64) -> Report {
         let proc = &self.proc;
         let activity = Activity {
-            threads_parked: u32::from(proc.parked),
-            threads_total: 1,
-            sent: proc.sent.iter().map(|&n| u64::from(n)).sum(),
+            threads_parked: proc.alive().filter(|thread| thread.parked).count() as u32,
+            threads_total: proc.alive().count() as u32,
+            sent: proc.sent.values().map(|&n| u64::from(n)).sum(),
             received: proc.received(),
-            pending: proc.icolls.len() as u64 + rendezvous_under_way,
+            pending: (proc.open.len() + proc.cancelling()) as u64 + rendezvous_under_way,
         };
         self.machine.report(&activity)
     }
 
     /// Whether the thread may park: at a safe point, outside a critical section.
-    pub fn may_park(&self) -> bool {
-        let safe = matches!(self.proc.doing, Doing::Running | Doing::InRecv { .. });
-        safe && !self.proc.parked
+    pub fn may_park(&self, thread: usize) -> bool {
+        let thread = &self.proc.threads[thread];
+        let safe = matches!(thread.doing, Doing::Running | Doing::InRecv { .. });
+        safe && !thread.parked
             && self.proc.critical_depth == 0
             && self.machine.phase() == Phase::Stop
     }
 
-    pub fn op(&self, program: &Program) -> Option<Op> {
-        program.ranks[self.proc.me].get(self.proc.pc).copied()
-    }
-
-    /// Asks the machine to let a collective start, and counts it.
-    fn start(&mut self, program: &Program, comm: usize, start: Start) -> bool {
-        let size = program.comms[comm].len() as u32;
-        let id = match self.proc.ids[comm] {
-            Some(id) => id,
-            None => self.machine.register(gid(comm), size).unwrap(),
-        };
-        self.proc.ids[comm] = Some(id);
-        let entered = self.machine.may_start(id, start) == Verdict::Enter;
-        self.proc.started[comm] += u64::from(entered);
-        entered
-    }
-
-    /// Begins the program's next step, if it can be begun. Sends go to the outbox.
-    pub fn begin(&mut self, program: &Program, outbox: &mut Vec<(usize, Message)>) {
-        self.step(program, outbox);
-        self.settle();
-    }
-
-    fn step(&mut self, program: &Program, outbox: &mut Vec<(usize, Message)>) {
-        let Some(op) = self.op(program) else {
-            if self.start(program, 0, Start::Blocking) {
-                self.machine.finish();
-                self.proc.doing = Doing::InColl {
-                    comm: 0,
-                    count: self.proc.started[0],
-                };
-            }
-            return;
-        };
-        match op {
-            Op::Send(to) => {
-                self.send(to, false, outbox);
-                self.proc.pc += 1;
-            }
-            Op::Ssend(to) => {
-                self.proc.doing = Doing::InSsend {
-                    to,
-                    seq: self.proc.sent[to],
-                };
-                self.send(to, true, outbox);
-            }
-            Op::Isend(to) => {
-                self.send(to, true, outbox);
-                self.proc.pc += 1;
-            }
-            Op::Recv(from) => {
-                self.proc.doing = Doing::InRecv {
-                    from,
-                    nth: self.proc.posted[from],
-                };
-                self.post(from);
-            }
-            Op::Irecv(from) => {
-                self.post(from);
-                self.proc.pc += 1;
-            }
-            Op::Coll(comm) => {
-                if self.start(program, comm, Start::Blocking) {
-                    self.proc.doing = Doing::InColl {
-                        comm,
-                        count: self.proc.started[comm],
-                    };
-                }
-            }
-            Op::Icoll(comm) => {
-                if self.start(program, comm, Start::Nonblocking) {
-                    self.proc.icolls.push(Icoll {
-                        comm,
-                        count: self.proc.started[comm],
-                    });
-                    self.proc.pc += 1;
-                }
-            }
-            Op::Waitall => {
-                // The rendezvous sends are looked at by the job, which has the channels.
-                let proc = &self.proc;
-                let received = (0..proc.posted.len()).all(|from| !proc.wants_message(from));
-                if received && proc.icolls.is_empty() {
-                    self.proc.pc += 1;
-                }
-            }
-            Op::Free(comm) => {
-                let id = self.proc.ids[comm].take().expect("freed after use");
-                self.machine.retire(id);
-                self.proc.pc += 1;
-            }
-            Op::CriticalBegin => {
-                if self.machine.critical_begin() == Verdict::Enter {
-                    self.proc.critical_depth += 1;
-                    self.proc.pc += 1;
-                }
-            }
-            Op::CriticalEnd => {
-                self.machine.critical_end();
-                self.proc.critical_depth -= 1;
-                self.proc.pc += 1;
-            }
-        }
-    }
-
-    fn send(&mut self, to: usize, rendezvous: bool, outbox: &mut Vec<(usize, Message)>) {
-        outbox.push((
-            to,
-            Message {
-                seq: self.proc.sent[to],
-                rendezvous,
-            },
-        ));
-        self.proc.sent[to] += 1;
-    }
-
-    /// Posts a receive. Messages the engine holds in its queue come before those that are still outside.
-    fn post(&mut self, from: usize) {
-        self.proc.posted[from] += 1;
-        if let Some(seq) = self.proc.queue[from].pop_front() {
-            self.proc.deliver(from, seq);
-        }
-    }
-
-    /// Takes a message that arrives: for a receive that wants it, else (the rank is parked) into the queue.
-    pub fn arrive(&mut self, from: usize, message: Message) {
-        if self.proc.wants_message(from) {
-            self.proc.deliver(from, message.seq);
-        } else {
-            assert!(
-                self.proc.parked,
-                "only parked ranks receive what nobody wants"
-            );
-            self.proc.queue[from].push_back(message.seq);
-        }
+    /// The step that the thread is at; none at its end.
+    pub fn op(&self, program: &Program, thread: usize) -> Option<Op> {
+        let steps = &program.ranks[self.proc.me][thread];
+        steps.get(self.proc.threads[thread].pc).copied()
     }
 
     /// Whether an agent was woken is not part of a job's state: here it may report at any time.
     pub fn settle(&mut self) {
         self.machine.take_changed();
+    }
+}
+
+impl Proc {
+    /// The attempt is over: the threads go on.
+    pub fn unpark(&mut self) {
+        for thread in &mut self.threads {
+            thread.parked = false;
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What is to be tried on a job, and what can happen to one.
-use super::program::Program;
+use super::program::{Lane, Program};
 
 /// Whether the machines are used as they are, or a mistake is made on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -18,6 +18,12 @@ pub enum Variant {
     NoDraining,
     /// The root does not hear of messages and requests under way.
     IgnoreCounters,
+    /// A rank counts as parked when one of its threads is.
+    OneThreadParks,
+    /// Targets go only to members that have reported the communicator.
+    TrustReports,
+    /// A request is taken before all ranks have been in MPI_Init.
+    HasteAtInit,
 }
 
 /// How late the root's picture of the ranks may be. Broadcasts may always be late.
@@ -79,14 +85,16 @@ impl Setup {
 /// Something that can happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// The rank goes on with its program, or tries to.
-    Run(usize),
-    /// The rank's thread parks.
-    Park(usize),
-    /// The oldest message from the first to the second rank arrives.
-    Arrive(usize, usize),
-    /// MPI completes the rank's oldest nonblocking collective.
+    /// A thread of the rank goes on with its program, or tries to.
+    Run(usize, usize),
+    /// A thread of the rank parks.
+    Park(usize, usize),
+    /// The oldest message of the rank on the lane arrives.
+    Arrive(usize, Lane),
+    /// MPI completes the rank's oldest nonblocking operation that is no message.
     Complete(usize),
+    /// MPI cancels the rank's oldest receive that is to be.
+    Cancelled(usize),
     /// The rank's agent reports.
     Report(usize),
     /// The rank's report reaches its parent.
