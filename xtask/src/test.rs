@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   generated files are fresh -> format -> clippy -> MPIs provisioned -> mana built and put together
-//!     -> tests of the crates -> of the harness -> tests/mpich -> tests/openmpi
+//!     -> tests of the crates -> of the harness -> tests/alone -> tests/mpich -> tests/openmpi
 //! ```
 //!
 //! A failing step does not stop the ones after it. The last line is "N passed, N failed": the tests cargo counted, and each
@@ -67,6 +67,11 @@ pub fn run(options: &Options) -> bool {
         "tests of the harness",
         &["--package", "mana_suite", "--lib"],
         &[],
+    );
+    tally.tests(
+        "tests/alone",
+        &["--package", "mana_suite", "--test", "alone"],
+        &["--test-threads=1", "--nocapture"],
     );
     if !options.no_mpi {
         for family in ["mpich", "openmpi"] {

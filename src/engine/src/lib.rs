@@ -14,6 +14,7 @@
 //! function in `calls`.
 #![deny(unsafe_code)]
 
+mod alone;
 mod args;
 mod attributes;
 mod buffered;
