@@ -1,6 +1,7 @@
 //! What the values of `MANA_` variables mean. Each function says why a value cannot be; [`crate::settings`] adds which
 //! variable it is and what is allowed.
 
+use mana_descriptors::FilePolicy;
 use mana_native::Choice;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -80,6 +81,16 @@ pub fn parse_mpi(text: &str) -> Result<String, String> {
     text.parse::<Choice>()
         .map(|_| text.to_owned())
         .map_err(|error| error.to_string())
+}
+
+/// What happens at a restart with files that are not what they were.
+pub fn parse_files(text: &str) -> Result<FilePolicy, String> {
+    match text {
+        "check" => Ok(FilePolicy::Check),
+        "accept" => Ok(FilePolicy::Accept),
+        "cut" => Ok(FilePolicy::Cut),
+        _ => Err("it is none of them".into()),
+    }
 }
 
 /// A level or a list of directives. A lone word must be a level: EnvFilter would take `degub` for a module.

@@ -3,7 +3,8 @@
 //! A misspelt variable would be ignored for days until the checkpoint that is not there is needed; so a name that is
 //! unknown is an error, like a value that cannot be.
 
-use crate::setting_values::{parse_interval, parse_log, parse_mpi, parse_signal};
+use crate::setting_values::{parse_files, parse_interval, parse_log, parse_mpi, parse_signal};
+use mana_descriptors::FilePolicy;
 use mana_image::{Compression, FaultScript};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -44,6 +45,10 @@ const VARIABLES: &[Variable] = &[
         allowed: "auto, raw, zstd",
     },
     Variable {
+        name: "MANA_FILES",
+        allowed: "check, accept, cut",
+    },
+    Variable {
         name: "MANA_LOG",
         allowed: "off, error, warn, info, debug, trace, or a list such as mana_agent=debug,warn",
     },
@@ -79,6 +84,8 @@ pub struct Settings {
     pub mpi: String,
     /// `MANA_COMPRESS`.
     pub compression: Compression,
+    /// `MANA_FILES`.
+    pub files: FilePolicy,
     /// `MANA_DISK_FAULT`: for tests.
     pub disk_fault: Option<FaultScript>,
     /// `MANA_LOG`, a filter that [`tracing_subscriber::EnvFilter`] takes.
@@ -94,6 +101,7 @@ impl Default for Settings {
             signal: None,
             mpi: "auto".into(),
             compression: Compression::Auto,
+            files: FilePolicy::Check,
             disk_fault: None,
             log: "warn".into(),
         }
@@ -197,6 +205,7 @@ impl Settings {
             "MANA_CKPT_SIGNAL" => self.signal = Some(parse_signal(text()?).map_err(bad)?),
             "MANA_MPI" => self.mpi = parse_mpi(text()?).map_err(bad)?,
             "MANA_COMPRESS" => self.compression = text()?.parse().map_err(bad)?,
+            "MANA_FILES" => self.files = parse_files(text()?).map_err(bad)?,
             "MANA_DISK_FAULT" => self.disk_fault = Some(text()?.parse().map_err(bad)?),
             "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
             // The compilers are looked up when they are run.
@@ -222,6 +231,7 @@ impl Settings {
             signal: self.signal,
             mpi: self.mpi.clone(),
             compression: self.compression,
+            files: self.files,
             disk_fault: self.disk_fault.clone(),
         }
     }

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
+use crate::surroundings::{self, Surroundings};
 use crate::tools::{cvars, history};
 use crate::{cut, files, init, shared_memory};
 
@@ -53,6 +54,9 @@ pub struct Metadata {
     pub threads: Vec<ThreadImage>,
     /// `CLOCK_MONOTONIC` at the cut in nanoseconds, so that `MPI_Wtime` does not run backwards.
     pub monotonic_ns: i64,
+    /// Open descriptors and the like.
+    #[serde(default)]
+    pub surroundings: Surroundings,
 }
 
 /// [`Metadata`] of state that is borrowed.
@@ -64,6 +68,7 @@ struct MetadataRef<'a> {
     signals: Vec<SignalAction>,
     threads: &'a [ThreadImage],
     monotonic_ns: i64,
+    surroundings: Surroundings,
 }
 
 /// The checkpoint rank 0 is making, and where.
@@ -136,6 +141,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         function: "MPI",
         reason: error.message,
     })?;
+    let surroundings = surroundings::save()?;
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,
@@ -144,6 +150,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         signals: signals::export(),
         threads,
         monotonic_ns: crate::local::monotonic_ns(),
+        surroundings,
     })?;
     drop(guard);
     let written = writer.finish(&info(world, threads.len())?)?;

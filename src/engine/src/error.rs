@@ -56,6 +56,9 @@ pub enum EngineError {
     /// The image cannot be read or written.
     #[error(transparent)]
     Image(#[from] mana_image::ImageError),
+    /// The program's descriptors cannot be saved or opened again.
+    #[error(transparent)]
+    Descriptors(#[from] mana_descriptors::DescriptorError),
     /// The agents' sockets cannot be set up.
     #[error(transparent)]
     Agent(#[from] mana_agent::AgentError),

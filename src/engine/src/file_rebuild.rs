@@ -4,14 +4,16 @@
 //!   files in the order of their gids (a total order, so no two groups wait for each other):
 //!     communicator of the group -> MPI_File_open, without MPI_MODE_CREATE, _EXCL, _APPEND
 //!   when all are open:
-//!     cut to its size at the checkpoint -> view -> atomicity -> individual pointer -> shared pointer
+//!     cut to its size at the checkpoint, if asked -> view -> atomicity -> individual pointer -> shared pointer
 //! ```
 //!
-//! *Why the size.* What lies beyond was written after the checkpoint, and will be written again: a program that asks for
-//! the size, or seeks to the end, must find what it found the first time.
+//! *Why the size.* What lies beyond was written after the checkpoint, and will be written again. A program that asks for the
+//! size, or seeks to the end, finds what it found the first time only if it is cut off; but only the user knows that nobody
+//! else wrote it (`MANA_FILES=cut`).
 
 use std::ffi::CStr;
 
+use mana_descriptors::FilePolicy;
 use mana_native::{Native, int, values};
 use mana_record_replay::file::{File, View};
 use mana_record_replay::handle::FileHandle;
@@ -19,7 +21,7 @@ use mana_record_replay::info::Info;
 use mana_table::constants as mpi;
 use mana_table::fns;
 
-use crate::engine::state;
+use crate::engine::{settings, state};
 use crate::error::{Call, MpiError};
 use crate::native_info::Scratch;
 use crate::{file_view, files, native_call, rebuild};
@@ -136,7 +138,7 @@ fn seek(native: &Native, file: u64, function: mana_table::FnId, position: i64) -
     native_call::call(native, function, &words)
 }
 
-/// Cuts a file that has grown since the checkpoint; warns of one that has shrunk.
+/// Cuts a file that has grown since the checkpoint, if that was asked for; warns of one that has shrunk.
 fn restore_size(native: &Native, comm: u64, below: u64, file: &File) -> Call {
     let saved = highest(native, comm, file.size_bytes.unwrap_or(-1))?;
     let found = highest(
@@ -155,6 +157,14 @@ fn restore_size(native: &Native, comm: u64, below: u64, file: &File) -> Call {
         return Ok(());
     }
     if file.amode & mpi::MPI_MODE_RDONLY != 0 {
+        return Ok(());
+    }
+    if settings().files != FilePolicy::Cut {
+        tracing::warn!(
+            "{} is {found} bytes long, and was {saved} at the checkpoint; MANA_FILES=cut at the restart cuts off what was \
+             written later",
+            file.name.to_string_lossy()
+        );
         return Ok(());
     }
     native_call::call(native, fns::MPI_FILE_SET_SIZE, &[below, saved as u64])

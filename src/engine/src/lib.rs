@@ -75,6 +75,7 @@ mod shared_memory;
 mod side_channel;
 mod special;
 mod status;
+mod surroundings;
 mod tools;
 mod translate;
 mod uses;

@@ -6,7 +6,7 @@ use mana_split::{crossing, hooks, lender, park, thread};
 use mana_table::{SLOT_COUNT, TABLE_HASH};
 
 use crate::error::EngineError;
-use crate::{cut, enter, local};
+use crate::{cut, enter, local, surroundings};
 
 /// The signal that makes threads of the program take part in a checkpoint: high among the real-time signals, where
 /// programs rarely look.
@@ -14,6 +14,7 @@ pub const CHECKPOINT_SIGNAL: i32 = 62;
 
 /// Prepares this process. Call it on the main thread.
 pub fn prepare() -> Result<(), EngineError> {
+    surroundings::start();
     thread::register_main();
     lender::start()?;
     crossing::set_handlers(&enter::HANDLERS);

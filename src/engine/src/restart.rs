@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   find the checkpoint -> start the native MPI, check the number of ranks -> read and map memory
-//!     -> restore the state -> world, communicators (in the order of global ids), datatypes, operations
+//!     -> restore the state, open the program's descriptors -> world, communicators (in the order of global ids), datatypes, operations
 //!     -> post pending receives again, in the order they were posted -> agent -> resume the threads, never return
 //! ```
 //!
@@ -22,7 +22,7 @@ use mana_split::{import_state, restore, signals};
 use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
 use crate::error::EngineError;
-use crate::{init, local, process, rebuild, restarts};
+use crate::{init, local, process, rebuild, restarts, surroundings};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
 pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
@@ -38,10 +38,11 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     let guessed = checkpoint.open_rank(guessed_rank)?;
     // Before MPI is started, where it can be told so early; the nodes of a job may differ, so each rank looks again.
     check_processor(&guessed)?;
-    let saved = metadata(&guessed)?.state;
-    let level = saved.native_level.max(saved.thread_level);
+    let saved = metadata(&guessed)?;
+    let level = saved.state.native_level.max(saved.state.thread_level);
 
     process::prepare()?;
+    let reserved = surroundings::reserve(Some(&saved.surroundings))?;
     let (world, _) = init::start_native(level)?;
     check_ranks(&checkpoint, manifest.ranks, world.size)?;
 
@@ -55,9 +56,11 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     signals::import(&metadata.signals)?;
     restore_state(metadata.state);
     restarts::count_one();
+    surroundings::restore(&metadata.surroundings)?;
     init::join_world(world)?;
     rebuild::rebuild()?;
     init::start_agent(world)?;
+    surroundings::settle(reserved)?;
     if world.rank == 0 {
         eprintln!(
             "mana: {} goes on with {} ranks",

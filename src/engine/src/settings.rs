@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mana_descriptors::FilePolicy;
 use mana_image::{Compression, FaultScript};
 
 /// The engine's settings.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub mpi: String,
     /// How images are compressed (`MANA_COMPRESS`).
     pub compression: Compression,
+    /// What happens at a restart with files that are not what they were (`MANA_FILES`).
+    pub files: FilePolicy,
     /// What goes wrong on purpose when a checkpoint is written (`MANA_DISK_FAULT`).
     pub disk_fault: Option<FaultScript>,
 }
@@ -34,6 +37,7 @@ impl Default for Settings {
             signal: None,
             mpi: "auto".to_string(),
             compression: Compression::Auto,
+            files: FilePolicy::Check,
             disk_fault: None,
         }
     }

@@ -35,6 +35,27 @@ impl Native {
     }
 }
 
+/// Moves the connection to the launcher that a process inherits by number (PMI-1 and -2: `PMI_FD`) to a number not below
+/// `above`, where it is in nobody's way. To be called before any MPI is started.
+pub fn move_launcher_connection(above: i32) {
+    let Some(number) = std::env::var("PMI_FD")
+        .ok()
+        .and_then(|number| number.parse::<i32>().ok())
+        .filter(|number| (3..above).contains(number))
+    else {
+        return;
+    };
+    // SAFETY: duplicates a descriptor of this process and closes the old one, which only the variable knows of.
+    let moved = unsafe { libc::fcntl(number, libc::F_DUPFD, above) };
+    if moved >= 0 {
+        // SAFETY: nobody reads the environment meanwhile, see the module's Safety section.
+        unsafe {
+            libc::close(number);
+            std::env::set_var("PMI_FD", moved.to_string());
+        }
+    }
+}
+
 /// Sets a variable that the user has not set.
 fn unless_chosen(name: &str, value: &str) {
     if std::env::var_os(name).is_none() {

@@ -83,6 +83,7 @@ pub mod values;
 
 pub use addresses::Addresses;
 pub use arguments::{ANY_SOURCE, ANY_TAG, PROC_NULL, ROOT, UNDEFINED};
+pub use before_init::move_launcher_connection;
 pub use choice::Choice;
 pub use discover::{FoundMpi, RejectedMpi, discover, version_in_child};
 pub use environment::Environment;

@@ -19,6 +19,7 @@
 
 mod arch;
 pub mod crossing;
+pub mod descriptors;
 mod elf;
 mod error;
 pub mod frame;

@@ -7,6 +7,7 @@
 //! | rt_sigaction | [`crate::signals`] |
 //! | rt_sigprocmask | the checkpoint signal cannot be blocked |
 //! | tgkill, tkill | [`crate::restore`]: after a restart, threads have other ids than libc remembers |
+//! | open, dup, pipe, close … | `descriptors`: whose a descriptor is |
 //!
 //! Everything else goes straight to the kernel, without a detour: execve too (a program that the upper half executes
 //! runs outside mana) and fork (the child has both halves and the same hooks).
@@ -17,6 +18,7 @@
 // thread-local, no panic, no lock. Pointers come from the application and are the kernel's to check; the hooks follow
 // one only after the kernel has used it.
 
+mod descriptors;
 mod memory;
 mod paths;
 
@@ -29,7 +31,7 @@ use crate::steer::{CHANGED_OFFSET, LEAVE_OFFSET};
 use crate::{arch, restore, seccomp, signals, sys, vdso};
 
 /// Numbers of the virtualised system calls (x86-64).
-pub(crate) const VIRTUALISED: [i64; 11] = [
+pub(crate) const VIRTUALISED: [i64; 39] = [
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_brk,
@@ -41,6 +43,35 @@ pub(crate) const VIRTUALISED: [i64; 11] = [
     libc::SYS_tkill,
     libc::SYS_tgkill,
     libc::SYS_readlinkat,
+    // Those of `descriptors`:
+    libc::SYS_open,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_creat,
+    libc::SYS_close,
+    libc::SYS_close_range,
+    libc::SYS_dup,
+    libc::SYS_dup2,
+    libc::SYS_dup3,
+    libc::SYS_fcntl,
+    libc::SYS_pipe,
+    libc::SYS_pipe2,
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_eventfd,
+    libc::SYS_eventfd2,
+    libc::SYS_timerfd_create,
+    libc::SYS_signalfd,
+    libc::SYS_signalfd4,
+    libc::SYS_epoll_create,
+    libc::SYS_epoll_create1,
+    libc::SYS_inotify_init,
+    libc::SYS_inotify_init1,
+    libc::SYS_memfd_create,
+    libc::SYS_pidfd_open,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_open_by_handle_at,
 ];
 
 /// Fills the gate's hook slots: system calls and the vdso's functions.
@@ -49,6 +80,7 @@ pub(crate) const VIRTUALISED: [i64; 11] = [
 /// [`crate::Error::Processor`] when the processor cannot save its vector registers by `xsave`.
 pub fn install(gate: &mut Gate) -> Result<()> {
     arch::prepare_syscall_hook()?;
+    crate::descriptors::start();
     gate.set_hook(Hook::Syscall, arch::syscall_hook as *const () as usize);
     for (hook, address) in vdso::hooks() {
         gate.set_hook(hook, address);
@@ -156,6 +188,7 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
         libc::SYS_rt_sigprocmask => return rt_sigprocmask(call),
         libc::SYS_tgkill => return with_kernel_tids(call, 2),
         libc::SYS_tkill => return with_kernel_tids(call, 1),
+        number if is_virtualised(number as u32) => return descriptors::dispatch(call),
         _ => return Outcome::unchanged(call),
     })
 }

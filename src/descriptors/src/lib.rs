@@ -1,0 +1,37 @@
+//! The open descriptors of a program: described while nothing moves, and opened again in another process.
+//!
+//! ```text
+//!   numbers 0 1 2 5 6 7      open files (what dup(2) shares)            after the restart
+//!           | | | \_/ |
+//!           | | |  |  +----> pipe, 12 bytes in it, its reading end  ->  a new pipe with those 12 bytes
+//!           | | |  +-------> /data/log, at byte 4096, appending     ->  opened again, the position set
+//!           +-+-+----------> what the launcher gave                 ->  what the new launcher gives
+//! ```
+//!
+//! What cannot be kept (a connection to another machine, a pipe to a process that is in no image) is named when it is
+//! saved, and is like a peer that has gone after a restart: reading ends at once.
+//!
+//! Nothing here knows MPI, or the two halves: the caller says which numbers are the program's.
+#![deny(unsafe_code)]
+
+mod error;
+mod fdinfo;
+#[expect(
+    unsafe_code,
+    reason = "numbers of descriptors that the caller owns; see # Safety there"
+)]
+mod number;
+mod pipes;
+mod regular;
+mod restore;
+mod save;
+mod saved;
+mod special;
+mod standard;
+
+pub use error::DescriptorError;
+pub use regular::FilePolicy;
+pub use restore::restore;
+pub use save::save;
+pub use saved::{Descriptors, Lost, Number, OpenFile, What};
+pub use standard::Standard;

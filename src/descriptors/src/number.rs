@@ -1,0 +1,76 @@
+//! A descriptor by its number: the program's, which this code does not own.
+//!
+//! # Safety
+//! The numbers are those of a program whose threads are all stopped, so none is closed or made meanwhile; or, when they
+//! are opened again, those of a program that does not run yet.
+
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+
+use rustix::io::Errno;
+
+/// The open descriptor `number`; `None` where it is closed.
+pub(crate) fn borrow(number: RawFd) -> Option<BorrowedFd<'static>> {
+    if number < 0 {
+        return None;
+    }
+    // SAFETY: not -1; the program is stopped, so what is open stays open; what is not, fcntl says, and it is dropped.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_getfd(descriptor).ok().map(|_| descriptor)
+}
+
+/// Gives `descriptor` the number that the program knows, which may be a placeholder's.
+pub(crate) fn place(descriptor: OwnedFd, number: RawFd) -> Result<(), Errno> {
+    if descriptor.as_raw_fd() == number {
+        let _ = descriptor.into_raw_fd();
+        return Ok(());
+    }
+    // SAFETY: dup2 to a number of the program, which does not run yet: nobody uses what it may replace.
+    let placed = unsafe { libc::dup2(descriptor.as_raw_fd(), number) };
+    if placed == number {
+        Ok(())
+    } else {
+        Err(last_error())
+    }
+}
+
+/// Whether two descriptors share one open file description (dup(2)), by kcmp(2); `None` where the kernel does not say.
+pub(crate) fn share(first: RawFd, second: RawFd) -> Option<bool> {
+    /// KCMP_FILE of linux/kcmp.h.
+    const KCMP_FILE: i32 = 0;
+    let process = rustix::process::getpid().as_raw_nonzero().get();
+    // SAFETY: kcmp(2) takes five numbers and looks only.
+    let order =
+        unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, first, second) };
+    (order >= 0).then_some(order == 0)
+}
+
+/// A signalfd(2) for `mask`, a kernel signal set.
+pub(crate) fn signalfd(mask: u64) -> Result<OwnedFd, Errno> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: a kernel signal set of 8 bytes; the descriptor that comes back is nobody's yet.
+    unsafe {
+        let made = libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, 8, 0);
+        match i32::try_from(made) {
+            Ok(made) if made >= 0 => Ok(OwnedFd::from_raw_fd(made)),
+            _ => Err(last_error()),
+        }
+    }
+}
+
+/// Tells a timer how often it has expired since it was last read; needs a kernel with CONFIG_CHECKPOINT_RESTORE.
+pub(crate) fn set_timer_ticks(timer: &OwnedFd, ticks: u64) -> Result<(), Errno> {
+    /// TFD_IOC_SET_TICKS of linux/timerfd.h: _IOW('T', 0, __u64).
+    const TFD_IOC_SET_TICKS: u64 = 0x4008_5400;
+    // SAFETY: the ioctl reads one 64-bit number.
+    let result = unsafe { libc::ioctl(timer.as_raw_fd(), TFD_IOC_SET_TICKS, &raw const ticks) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(last_error())
+    }
+}
+
+fn last_error() -> Errno {
+    let error = std::io::Error::last_os_error();
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}

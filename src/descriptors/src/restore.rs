@@ -1,0 +1,166 @@
+//! Opening descriptors again, in a process in which the program does not run yet.
+//!
+//! ```text
+//!   open each file (above all numbers of the program)  ->  dup2 to its numbers  ->  fill epoll sets
+//! ```
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+use crate::error::{DescriptorError, os};
+use crate::number;
+use crate::pipes::Ends;
+use crate::regular::{self, FilePolicy, open_flags};
+use crate::saved::{Descriptors, OpenFile, What};
+use crate::special;
+
+/// Opens everything again under its numbers, which may be taken by placeholders: these are replaced.
+///
+/// # Errors
+/// A file is missing or another one, or the system refuses something. Nothing of the program has run by then, so nothing is
+/// lost: it can be tried again.
+pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<(), DescriptorError> {
+    let above = saved.highest().map_or(3, |highest| highest.max(2) + 1);
+    let pipes = saved
+        .pipes
+        .iter()
+        .map(|pipe| Ok((pipe.pipe, Ends::open(pipe)?)))
+        .collect::<Result<BTreeMap<_, _>, DescriptorError>>()?;
+    let mut opened = Vec::with_capacity(saved.files.len());
+    for (at, file) in saved.files.iter().enumerate() {
+        let number = first_number(saved, at)?;
+        let made = open(number, file, &pipes, policy)?;
+        opened.push(move_above(number, made, above)?);
+    }
+    for number in &saved.numbers {
+        let file = opened.get(number.file).ok_or_else(|| {
+            DescriptorError::Inconsistent(format!("descriptor {} is no file", number.number))
+        })?;
+        let copy = fcntl_dupfd_cloexec(file, above).map_err(os(number.number, "", "dup"))?;
+        number::place(copy, number.number).map_err(os(number.number, "", "dup2"))?;
+        let mut flags = FdFlags::empty();
+        flags.set(FdFlags::CLOEXEC, number.close_on_exec);
+        if let Some(placed) = number::borrow(number.number) {
+            rustix::io::fcntl_setfd(placed, flags).map_err(os(number.number, "", "F_SETFD"))?;
+        }
+    }
+    for (at, file) in saved.files.iter().enumerate() {
+        if let What::Poll { watched } = &file.what {
+            special::watch(first_number(saved, at)?, watched)?;
+        }
+    }
+    Ok(())
+}
+
+/// The first number of a file.
+fn first_number(saved: &Descriptors, file: usize) -> Result<i32, DescriptorError> {
+    let number = saved.numbers.iter().find(|number| number.file == file);
+    number
+        .map(|number| number.number)
+        .ok_or_else(|| DescriptorError::Inconsistent(format!("file {file} has no number")))
+}
+
+/// Takes a descriptor out of the way of the program's numbers.
+fn move_above(number: i32, made: OwnedFd, above: i32) -> Result<OwnedFd, DescriptorError> {
+    if made.as_raw_fd() >= above {
+        return Ok(made);
+    }
+    fcntl_dupfd_cloexec(&made, above).map_err(os(number, "", "dup"))
+}
+
+/// Makes an open file again.
+fn open(
+    number: i32,
+    file: &OpenFile,
+    pipes: &BTreeMap<u64, Ends>,
+    policy: FilePolicy,
+) -> Result<OwnedFd, DescriptorError> {
+    let flags = file.flags;
+    match &file.what {
+        What::Standard(which) => match number::borrow(*which) {
+            Some(given) => duplicate(number, given),
+            None => nothing(number),
+        },
+        What::File {
+            path,
+            offset_bytes,
+            length_bytes,
+        } => regular::open(number, flags, path, (*offset_bytes, *length_bytes), policy),
+        What::Nameless {
+            path,
+            offset_bytes,
+            content,
+        } => regular::open_nameless(number, flags, path, *offset_bytes, content),
+        What::Memory {
+            name,
+            offset_bytes,
+            content,
+            seals,
+        } => regular::open_memory(number, name, *offset_bytes, content, *seals),
+        What::Directory { path, offset_bytes } => {
+            let opened = by_path(number, flags, path)?;
+            rustix::fs::seek(&opened, rustix::fs::SeekFrom::Start(*offset_bytes)).map_err(os(
+                number,
+                "directory",
+                "setting the position",
+            ))?;
+            Ok(opened)
+        }
+        What::ByPath(path) => by_path(number, flags, path),
+        What::Pipe { pipe } => match pipes.get(pipe) {
+            Some(ends) => ends.end(number, flags),
+            None => nothing(number),
+        },
+        What::Event { count, semaphore } => special::open_event(number, flags, *count, *semaphore),
+        What::Timer {
+            clock,
+            remaining_ns,
+            interval_ns,
+            ticks,
+        } => special::open_timer(number, flags, *clock, (*remaining_ns, *interval_ns), *ticks),
+        What::Signal { mask } => special::open_signal(number, flags, *mask),
+        What::Poll { .. } => special::open_poll(number),
+        What::Lost => nothing(number),
+    }
+}
+
+fn duplicate(number: i32, given: impl AsFd) -> Result<OwnedFd, DescriptorError> {
+    fcntl_dupfd_cloexec(given, 3).map_err(os(number, "standard stream", "dup"))
+}
+
+fn by_path(number: i32, flags: u32, path: &std::path::Path) -> Result<OwnedFd, DescriptorError> {
+    // A FIFO that nobody has opened on the other side would keep the restart waiting.
+    let flags = open_flags(flags);
+    let opened =
+        rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::empty()).map_err(|errno| {
+            DescriptorError::Missing {
+                path: path.to_owned(),
+                number,
+                source: errno.into(),
+            }
+        })?;
+    if !flags.contains(OFlags::PATH) {
+        rustix::fs::fcntl_setfl(&opened, flags).map_err(os(
+            number,
+            &path.display().to_string(),
+            "F_SETFL",
+        ))?;
+    }
+    Ok(opened)
+}
+
+/// Something whose other side has gone: reading ends, writing fails.
+fn nothing(number: i32) -> Result<OwnedFd, DescriptorError> {
+    let (kept, _gone) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(os(number, "what could not be kept", "socketpair"))?;
+    Ok(kept)
+}

@@ -1,0 +1,150 @@
+//! Describing the descriptors of a program that is stopped.
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+
+use rustix::fs::{FileType, OFlags, Stat};
+
+use crate::error::{DescriptorError, os};
+use crate::fdinfo::FdInfo;
+use crate::number;
+use crate::pipes;
+use crate::regular;
+use crate::saved::{Descriptors, Lost, Number, OpenFile, What};
+use crate::special;
+use crate::standard::Standard;
+
+/// A descriptor as it is found.
+pub(crate) struct Found {
+    /// Its number.
+    pub(crate) number: i32,
+    /// Itself.
+    pub(crate) descriptor: BorrowedFd<'static>,
+    /// What /proc/self/fd says it leads to.
+    pub(crate) link: PathBuf,
+    /// What fstat(2) says.
+    pub(crate) stat: Stat,
+    /// What F_GETFL says.
+    pub(crate) flags: OFlags,
+    /// What /proc/self/fdinfo says.
+    pub(crate) info: FdInfo,
+}
+
+impl Found {
+    fn look(number: i32) -> Result<Option<Self>, DescriptorError> {
+        let Some(descriptor) = number::borrow(number) else {
+            return Ok(None);
+        };
+        let io = |doing| {
+            move |source| DescriptorError::Os {
+                number,
+                what: "of the program".into(),
+                doing,
+                source,
+            }
+        };
+        Ok(Some(Self {
+            number,
+            descriptor,
+            link: std::fs::read_link(format!("/proc/self/fd/{number}"))
+                .map_err(io("reading its link in /proc/self/fd"))?,
+            stat: rustix::fs::fstat(descriptor).map_err(os(number, "", "fstat"))?,
+            flags: rustix::fs::fcntl_getfl(descriptor).map_err(os(number, "", "F_GETFL"))?,
+            info: FdInfo::read(number).map_err(io("reading /proc/self/fdinfo"))?,
+        }))
+    }
+
+    /// The position in it, in bytes.
+    pub(crate) fn offset_bytes(&self) -> u64 {
+        self.info.decimal("pos").unwrap_or(0)
+    }
+
+    fn is_same_open_file(&self, other: &Self) -> bool {
+        let place = |found: &Self| (found.stat.st_dev, found.stat.st_ino, found.flags);
+        place(self) == place(other)
+            && number::share(self.number, other.number)
+                .unwrap_or_else(|| self.offset_bytes() == other.offset_bytes())
+    }
+}
+
+/// Describes the open ones of `numbers`, which are in order. The program must be stopped: nothing may move meanwhile.
+///
+/// # Errors
+/// [`DescriptorError::Os`] when the system does not tell something that is needed.
+pub fn save(numbers: &[i32], standard: &Standard) -> Result<Descriptors, DescriptorError> {
+    let mut saved = Descriptors::default();
+    let mut firsts: Vec<Found> = Vec::new();
+    for number in numbers {
+        let Some(found) = Found::look(*number)? else {
+            continue;
+        };
+        let close_on_exec = rustix::io::fcntl_getfd(found.descriptor)
+            .is_ok_and(|flags| flags.contains(rustix::io::FdFlags::CLOEXEC));
+        let known = firsts
+            .iter()
+            .position(|first| first.is_same_open_file(&found));
+        let file = match known {
+            Some(file) => file,
+            None => {
+                saved
+                    .files
+                    .push(describe(&found, standard, &mut saved.lost)?);
+                firsts.push(found);
+                firsts.len() - 1
+            }
+        };
+        saved.numbers.push(Number {
+            number: *number,
+            file,
+            close_on_exec,
+        });
+    }
+    pipes::save(&firsts, &mut saved)?;
+    Ok(saved)
+}
+
+/// What an open file is.
+fn describe(
+    found: &Found,
+    standard: &Standard,
+    lost: &mut Vec<Lost>,
+) -> Result<OpenFile, DescriptorError> {
+    let what = match standard.which(found.number, &found.stat) {
+        Some(which) => What::Standard(which),
+        None => match FileType::from_raw_mode(found.stat.st_mode) {
+            FileType::RegularFile => regular::save(found)?,
+            FileType::Directory => What::Directory {
+                path: found.link.clone(),
+                offset_bytes: found.offset_bytes(),
+            },
+            FileType::CharacterDevice | FileType::BlockDevice => What::ByPath(found.link.clone()),
+            FileType::Fifo if is_nameless(found) => What::Pipe {
+                pipe: found.stat.st_ino,
+            },
+            FileType::Fifo => What::ByPath(found.link.clone()),
+            FileType::Socket => unkept(found, lost, "a connection does not outlive its process"),
+            _ => {
+                special::save(found).unwrap_or_else(|| unkept(found, lost, "its kind is not known"))
+            }
+        },
+    };
+    Ok(OpenFile {
+        flags: found.flags.bits(),
+        what,
+    })
+}
+
+/// Whether a FIFO is a pipe(2), which has no path.
+fn is_nameless(found: &Found) -> bool {
+    found.link.to_string_lossy().starts_with("pipe:[")
+}
+
+/// Something that is reported, and closed on the other side after a restart.
+fn unkept(found: &Found, lost: &mut Vec<Lost>, why: &str) -> What {
+    lost.push(Lost {
+        number: found.number,
+        what: found.link.display().to_string(),
+        why: why.to_owned(),
+    });
+    What::Lost
+}

@@ -1,0 +1,162 @@
+//! What an image holds of descriptors.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// All descriptors of a program.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Descriptors {
+    /// Open files, each once however many numbers it has.
+    pub files: Vec<OpenFile>,
+    /// The numbers, ascending.
+    pub numbers: Vec<Number>,
+    /// What is in pipes.
+    pub pipes: Vec<PipeContent>,
+    /// What cannot be kept.
+    pub lost: Vec<Lost>,
+}
+
+impl Descriptors {
+    /// The highest number.
+    #[must_use]
+    pub fn highest(&self) -> Option<i32> {
+        self.numbers.last().map(|number| number.number)
+    }
+}
+
+/// A number and what it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Number {
+    /// The number.
+    pub number: i32,
+    /// Index into [`Descriptors::files`].
+    pub file: usize,
+    /// Whether execve(2) closes it.
+    pub close_on_exec: bool,
+}
+
+/// An open file description (open(2)): what dup(2) shares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenFile {
+    /// Access mode and status flags, as F_GETFL gives them.
+    pub flags: u32,
+    /// What it is.
+    pub what: What,
+}
+
+/// What an open file is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum What {
+    /// Standard input, output or error (0, 1, 2), as the launcher gave it.
+    Standard(i32),
+    /// A regular file.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// The position in it, in bytes.
+        offset_bytes: u64,
+        /// Its length at the checkpoint, in bytes.
+        length_bytes: u64,
+    },
+    /// A regular file that has no name any more (or never had one), with its contents.
+    Nameless {
+        /// Where it was.
+        path: PathBuf,
+        /// The position in it, in bytes.
+        offset_bytes: u64,
+        /// What is in it.
+        #[serde(with = "serde_bytes")]
+        content: Vec<u8>,
+    },
+    /// A file in memory: memfd_create(2).
+    Memory {
+        /// The name it was made with.
+        name: String,
+        /// The position in it, in bytes.
+        offset_bytes: u64,
+        /// What is in it.
+        #[serde(with = "serde_bytes")]
+        content: Vec<u8>,
+        /// Its seals.
+        seals: u32,
+    },
+    /// A directory.
+    Directory {
+        /// Its path.
+        path: PathBuf,
+        /// How far it has been read.
+        offset_bytes: u64,
+    },
+    /// A device such as /dev/null, or a FIFO with a name: opened again by its path.
+    ByPath(PathBuf),
+    /// One end of a pipe.
+    Pipe {
+        /// Which pipe: its inode at the checkpoint.
+        pipe: u64,
+    },
+    /// eventfd(2).
+    Event {
+        /// Its counter.
+        count: u64,
+        /// Whether it is a semaphore.
+        semaphore: bool,
+    },
+    /// timerfd_create(2).
+    Timer {
+        /// Its clock.
+        clock: i32,
+        /// Time until it expires next, in nanoseconds; 0: it does not.
+        remaining_ns: u64,
+        /// Its period, in nanoseconds; 0: it has none.
+        interval_ns: u64,
+        /// Expirations that have not been read.
+        ticks: u64,
+    },
+    /// signalfd(2).
+    Signal {
+        /// The kernel's signal set.
+        mask: u64,
+    },
+    /// epoll_create(2).
+    Poll {
+        /// What is watched.
+        watched: Vec<Watched>,
+    },
+    /// Something that cannot be kept.
+    Lost,
+}
+
+/// An entry of an epoll set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// The descriptor.
+    pub number: i32,
+    /// The events, as epoll_ctl(2) takes them.
+    pub events: u32,
+    /// What epoll_wait(2) returns.
+    pub data: u64,
+}
+
+/// The bytes in a pipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipeContent {
+    /// Which pipe: its inode at the checkpoint.
+    pub pipe: u64,
+    /// How many bytes it can hold.
+    pub capacity_bytes: usize,
+    /// The bytes in it.
+    #[serde(with = "serde_bytes")]
+    pub content: Vec<u8>,
+}
+
+/// A descriptor that cannot be kept, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Its number.
+    pub number: i32,
+    /// What it is.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}

@@ -1,0 +1,155 @@
+//! Descriptors are saved, closed, and opened again under their numbers, in this process.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
+
+use mana_descriptors::{DescriptorError, Descriptors, FilePolicy, Standard, What, restore, save};
+
+/// Gives `file` a number that no other test uses.
+fn at(number: RawFd, file: impl IntoRawFd) -> RawFd {
+    let file = file.into_raw_fd();
+    // SAFETY: two numbers of this test alone.
+    unsafe {
+        assert_eq!(libc::dup2(file, number), number);
+        libc::close(file);
+    }
+    number
+}
+
+/// The descriptor that the test put at `number`.
+fn file(number: RawFd) -> File {
+    // SAFETY: open, and used by this test alone.
+    unsafe { File::from_raw_fd(number) }
+}
+
+/// Saves `numbers` and closes them.
+fn save_and_close(numbers: &[RawFd]) -> Descriptors {
+    let saved = save(numbers, &Standard::default()).unwrap();
+    numbers.iter().for_each(|number| drop(file(*number)));
+    saved
+}
+
+#[test]
+fn a_file_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let mut log = File::options()
+        .create(true)
+        .append(true)
+        .read(true)
+        .open(&path)
+        .unwrap();
+    log.write_all(b"one two").unwrap();
+    log.seek(SeekFrom::Start(4)).unwrap();
+    let saved = save_and_close(&[at(600, log)]);
+
+    std::fs::write(&path, "one two and more").unwrap();
+    restore(&saved, FilePolicy::Cut).unwrap();
+    let mut log = file(600);
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "two");
+    log.write_all(b" three").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "one two three");
+}
+
+#[test]
+fn nothing_is_cut_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let saved = save_and_close(&[at(610, File::create(&path).unwrap())]);
+    std::fs::write(&path, "written later").unwrap();
+    restore(&saved, FilePolicy::Check).unwrap();
+    drop(file(610));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "written later");
+}
+
+#[test]
+fn a_missing_or_shorter_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("input");
+    std::fs::write(&path, "0123456789").unwrap();
+    let saved = save_and_close(&[at(620, File::open(&path).unwrap())]);
+
+    std::fs::write(&path, "0123").unwrap();
+    let changed = restore(&saved, FilePolicy::Check).unwrap_err();
+    assert!(matches!(
+        changed,
+        DescriptorError::Changed { number: 620, .. }
+    ));
+    assert!(changed.to_string().contains("has 4 bytes now and had 10"));
+    restore(&saved, FilePolicy::Accept).unwrap();
+    drop(file(620));
+
+    std::fs::remove_file(&path).unwrap();
+    let missing = restore(&saved, FilePolicy::Accept).unwrap_err();
+    assert!(matches!(missing, DescriptorError::Missing { .. }));
+    assert!(missing.to_string().contains(path.to_str().unwrap()));
+}
+
+#[test]
+fn copies_share_their_position_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = File::create(folder.path().join("shared")).unwrap();
+    first.write_all(b"abc").unwrap();
+    let second = first.try_clone().unwrap();
+    let other = File::open(folder.path().join("shared")).unwrap();
+    let saved = save_and_close(&[at(630, first), at(631, second), at(632, other)]);
+    assert_eq!(saved.files.len(), 2);
+    restore(&saved, FilePolicy::Check).unwrap();
+    let (mut first, mut second, mut other) = (file(630), file(631), file(632));
+    first.write_all(b"def").unwrap();
+    assert_eq!(second.stream_position().unwrap(), 6);
+    assert_eq!(other.stream_position().unwrap(), 0);
+}
+
+#[test]
+fn bytes_stay_in_a_pipe() {
+    let (reading, mut writing) = std::io::pipe().unwrap();
+    writing.write_all(b"on their way").unwrap();
+    let numbers = [at(640, reading), at(641, writing)];
+    let saved = save(&numbers, &Standard::default()).unwrap();
+    assert_eq!(saved.pipes[0].content, b"on their way");
+    assert!(saved.lost.is_empty());
+    let mut there = [0; 12];
+    file(640).read_exact(&mut there).unwrap();
+    assert_eq!(&there, b"on their way", "saving has not taken them out");
+    drop(file(641));
+
+    restore(&saved, FilePolicy::Check).unwrap();
+    let (mut reading, writing) = (file(640), file(641));
+    drop(writing);
+    let mut all = Vec::new();
+    reading.read_to_end(&mut all).unwrap();
+    assert_eq!(all, b"on their way");
+}
+
+#[test]
+fn a_pipe_to_somebody_else_is_lost_and_ends() {
+    let (reading, writing) = std::io::pipe().unwrap();
+    // The other end is open, and not among those that are saved.
+    let saved = save_and_close(&[at(650, reading)]);
+    drop(writing);
+    assert_eq!(saved.lost.len(), 1);
+    assert_eq!(saved.lost[0].number, 650);
+    assert_eq!(saved.files[0].what, What::Lost);
+    restore(&saved, FilePolicy::Check).unwrap();
+    assert_eq!(file(650).read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_connection_is_lost_and_ends() {
+    let (kept, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let saved = save_and_close(&[at(660, kept)]);
+    drop(other);
+    assert_eq!(saved.lost.len(), 1);
+    restore(&saved, FilePolicy::Check).unwrap();
+    assert_eq!(file(660).read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn what_is_closed_is_left_out() {
+    let saved = save(&[670, 671], &Standard::default()).unwrap();
+    assert_eq!(saved, Descriptors::default());
+}

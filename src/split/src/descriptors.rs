@@ -1,0 +1,227 @@
+//! Whose a file descriptor is: both halves open files in one table.
+//!
+//! ```text
+//!   0 1 2 | 3 4 5 …  the upper half's, as without mana | 256 257 …  what the lower half opens when it starts
+//!         |                                              \__ reserved while it does: see Reserved
+//!   OWNED   made by a system call of the upper half, or inherited as 0, 1, 2         -> goes into an image
+//!   LOWER   there when the lower half had started, and not owned                     -> the upper half cannot close it
+//! ```
+//!
+//! The hooks keep OWNED (`hooks::descriptors`). A descriptor that came another way (by a message on a socket, say) is nobody's:
+//! it works, but no image has it.
+
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::fcntl_dupfd_cloexec;
+
+use crate::error::{Error, Result};
+
+/// Numbers below this are told apart.
+const NUMBERS: usize = 1 << 16;
+
+/// A set of descriptor numbers that the hooks may touch: no lock, no allocation.
+struct Numbers([AtomicU64; NUMBERS / 64]);
+
+impl Numbers {
+    const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; NUMBERS / 64])
+    }
+
+    fn word(&self, number: RawFd) -> Option<(&AtomicU64, u64)> {
+        let number = usize::try_from(number).ok()?;
+        Some((self.0.get(number / 64)?, 1 << (number % 64)))
+    }
+
+    fn insert(&self, number: RawFd) {
+        if let Some((word, bit)) = self.word(number) {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    fn remove(&self, number: RawFd) {
+        if let Some((word, bit)) = self.word(number) {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    fn contains(&self, number: RawFd) -> bool {
+        self.word(number)
+            .is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    fn first_from(&self, from: usize) -> Option<usize> {
+        (from / 64..self.0.len()).find_map(|at| {
+            let mut word = self.0[at].load(Ordering::Relaxed);
+            if at == from / 64 {
+                word &= u64::MAX << (from % 64);
+            }
+            (word != 0).then(|| at * 64 + word.trailing_zeros() as usize)
+        })
+    }
+}
+
+static OWNED: Numbers = Numbers::new();
+static LOWER: Numbers = Numbers::new();
+
+/// The process whose descriptors these are: a child has a table of its own, and may share this memory (vfork(2)).
+static PROCESS: AtomicI32 = AtomicI32::new(0);
+
+/// Begins to tell descriptors apart. Standard input, output and error are the upper half's.
+pub fn start() {
+    PROCESS.store(crate::sys::getpid(), Ordering::Relaxed);
+    (0..3).for_each(adopt);
+}
+
+/// Whether the calling process is the one whose descriptors are told apart.
+pub(crate) fn is_this_process() -> bool {
+    crate::sys::getpid() == PROCESS.load(Ordering::Relaxed)
+}
+
+/// `number` is the upper half's.
+pub fn adopt(number: RawFd) {
+    OWNED.insert(number);
+    LOWER.remove(number);
+}
+
+/// `number` is closed.
+pub(crate) fn closed(number: RawFd) {
+    OWNED.remove(number);
+}
+
+/// Whether the upper half has `number`.
+pub(crate) fn is_owned(number: RawFd) -> bool {
+    OWNED.contains(number)
+}
+
+/// Whether `number` is the lower half's.
+pub(crate) fn is_lower(number: RawFd) -> bool {
+    LOWER.contains(number)
+}
+
+/// The upper half's numbers from `from` on, in order. No allocation.
+pub(crate) fn owned_from(from: RawFd) -> impl Iterator<Item = RawFd> {
+    let mut next = usize::try_from(from).unwrap_or(0);
+    std::iter::from_fn(move || {
+        let found = OWNED.first_from(next)?;
+        next = found + 1;
+        Some(found as RawFd)
+    })
+}
+
+/// The upper half's descriptors, in order. Some may be closed by now, in ways that no hook sees.
+pub fn owned() -> Vec<RawFd> {
+    owned_from(0).collect()
+}
+
+/// Everything open that the upper half does not own is the lower half's from here on.
+///
+/// # Errors
+/// [`Error::Os`] when /proc/self/fd cannot be read.
+pub fn note_lower_half() -> Result<()> {
+    for number in open_numbers()? {
+        if !is_owned(number) {
+            LOWER.insert(number);
+        }
+    }
+    Ok(())
+}
+
+/// All descriptor numbers in use.
+fn open_numbers() -> Result<Vec<RawFd>> {
+    let os = |source| Error::Os {
+        what: "listing the open descriptors in /proc/self/fd".into(),
+        source,
+    };
+    let entries = std::fs::read_dir("/proc/self/fd").map_err(os)?;
+    let numbers = entries
+        .filter_map(std::result::Result::ok)
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(numbers.collect())
+}
+
+/// Numbers that are kept for the upper half while the lower half starts, so that what that opens lies above them and the
+/// upper half finds the numbers it would find without mana. Free again when dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    places: Vec<OwnedFd>,
+}
+
+/// How many numbers stay free for the upper half, if the limit on descriptors allows it.
+const ROOM: RawFd = 256;
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        for place in self.places.drain(..) {
+            if is_owned(place.as_raw_fd()) {
+                // The program's own has taken its place.
+                let _ = place.into_raw_fd();
+            }
+        }
+    }
+}
+
+impl Reserved {
+    /// Reserves what is free below [`ROOM`] and at least up to `highest`, the highest number that an image has.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when so many descriptors cannot be opened: the limit (`ulimit -n`) is too low.
+    pub fn below(highest: Option<RawFd>) -> Result<Self> {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let quarter = limit.map_or(ROOM, |limit| (limit / 4).min(ROOM as u64) as RawFd);
+        let end = quarter.max(highest.map_or(0, |highest| highest + 1));
+        let os = |source: rustix::io::Errno| Error::Os {
+            what: format!(
+                "reserving the descriptors below {end} for the program (see `ulimit -n`)"
+            ),
+            source: source.into(),
+        };
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let mut places = vec![rustix::fs::open("/dev/null", flags, Mode::empty()).map_err(os)?];
+        while places.last().is_some_and(|last| last.as_raw_fd() < end) {
+            places.push(fcntl_dupfd_cloexec(&places[0], 3).map_err(os)?);
+        }
+        // The last one lies above what was asked for.
+        places.pop();
+        Ok(Self { places })
+    }
+
+    /// Whether `number` is one of them.
+    #[must_use]
+    pub fn holds(&self, number: RawFd) -> bool {
+        self.places.iter().any(|place| place.as_raw_fd() == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_in_order() {
+        let numbers = Numbers::new();
+        for number in [3, 63, 64, 200, 65_535] {
+            numbers.insert(number);
+        }
+        numbers.insert(1 << 20);
+        numbers.insert(-1);
+        numbers.remove(64);
+        let mut found = Vec::new();
+        let mut next = 0;
+        while let Some(number) = numbers.first_from(next) {
+            found.push(number);
+            next = number + 1;
+        }
+        assert_eq!(found, [3, 63, 200, 65_535]);
+        assert!(numbers.contains(63) && !numbers.contains(64) && !numbers.contains(-1));
+    }
+
+    #[test]
+    fn what_is_opened_meanwhile_lies_above_the_reserve() {
+        let reserved = Reserved::below(Some(40)).unwrap();
+        let opened = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
+        assert!(opened.as_raw_fd() > 40);
+        assert!(reserved.holds(40) || open_numbers().unwrap().contains(&40));
+    }
+}

@@ -1,0 +1,97 @@
+//! System calls that make or close descriptors: the upper half's are known by it, and the lower half's stay open.
+//!
+//! Made here, in the hook, rather than by the trampoline, because the number is known only afterwards. None of them waits for
+//! anybody, but for the opening of a FIFO, which is left to the trampoline (a thread that waits in the lower half cannot be
+//! part of a checkpoint); `accept` is not here for the same reason.
+
+use super::{Outcome, SystemCall, pass};
+use crate::descriptors::{adopt, closed, is_lower, is_owned, is_this_process, owned_from};
+
+/// What these calls have in common, by number.
+pub(super) fn dispatch(call: &SystemCall) -> Outcome {
+    if !is_this_process() {
+        return Outcome::unchanged(call);
+    }
+    let args = call.args;
+    let number = args[0] as i32;
+    match call.number {
+        libc::SYS_open | libc::SYS_creat if is_fifo(libc::AT_FDCWD, args[0]) => {
+            Outcome::unchanged(call)
+        }
+        libc::SYS_openat | libc::SYS_openat2 if is_fifo(number, args[1]) => {
+            Outcome::unchanged(call)
+        }
+        libc::SYS_fcntl if !makes_one(args[1]) => Outcome::unchanged(call),
+        libc::SYS_pipe | libc::SYS_pipe2 => Outcome::done(pair(call, args[0])),
+        libc::SYS_socketpair => Outcome::done(pair(call, args[3])),
+        libc::SYS_dup2 | libc::SYS_dup3 if is_lower(args[1] as i32) => {
+            // What the kernel says of a number that is being opened: "this one is not to be had".
+            Outcome::done(-i64::from(libc::EBUSY))
+        }
+        libc::SYS_close if is_lower(number) => Outcome::done(-i64::from(libc::EBADF)),
+        libc::SYS_close => {
+            // Before the call: another thread may get the number as soon as it is free.
+            closed(number);
+            Outcome::unchanged(call)
+        }
+        libc::SYS_close_range => close_range(call),
+        _ => Outcome::done(one(call)),
+    }
+}
+
+/// Whether an fcntl(2) command makes a descriptor.
+fn makes_one(command: u64) -> bool {
+    matches!(command as i32, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC)
+}
+
+/// A call that returns a new descriptor.
+fn one(call: &SystemCall) -> i64 {
+    let result = pass(call.number, call.args);
+    if result >= 0 {
+        adopt(result as i32);
+    }
+    result
+}
+
+/// A call that puts two new descriptors at `address`.
+fn pair(call: &SystemCall, address: u64) -> i64 {
+    let result = pass(call.number, call.args);
+    if result == 0 {
+        // SAFETY: the kernel has just written two ints there.
+        let numbers = unsafe { (address as *const [i32; 2]).read_unaligned() };
+        numbers.into_iter().for_each(adopt);
+    }
+    result
+}
+
+/// Whether the path at `path` leads to a FIFO.
+fn is_fifo(directory: i32, path: u64) -> bool {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    let args = [directory as u64, path, stat.as_mut_ptr() as u64, 0, 0, 0];
+    let found = pass(libc::SYS_newfstatat, args) == 0;
+    // SAFETY: zeroed is a valid stat.
+    let mode = unsafe { stat.assume_init() }.st_mode;
+    found && mode & libc::S_IFMT == libc::S_IFIFO
+}
+
+/// close_range(2), of the upper half's descriptors in the range only.
+fn close_range(call: &SystemCall) -> Outcome {
+    let [first, last, flags, ..] = call.args;
+    let (first, last) = (first as u32, last as u32);
+    // To leave a shared table first is for a process that is about to execute something: all of it, then.
+    if first > last || flags as u32 & libc::CLOSE_RANGE_UNSHARE != 0 {
+        return Outcome::unchanged(call);
+    }
+    let from = i32::try_from(first).unwrap_or(i32::MAX);
+    for number in owned_from(from).take_while(|number| *number as u32 <= last) {
+        if flags == 0 {
+            closed(number);
+        }
+        let args = [number as u64, number as u64, flags, 0, 0, 0];
+        let result = pass(libc::SYS_close_range, args);
+        if result < 0 && is_owned(number) {
+            return Outcome::done(result);
+        }
+    }
+    Outcome::done(0)
+}
