@@ -49,6 +49,7 @@ fn reports(criterion: &mut Criterion) {
         at_max: 1,
         want: 0,
         want_nonblocking: 0,
+        seen: 1,
     };
     let report = |max| Report {
         clocks: (0..100).map(|number| (Gid(number), tally(max))).collect(),

@@ -101,21 +101,42 @@ impl Stage {
             .stdout(Stdio::null());
         let shown = shown(&command);
         let child = command.spawn().map_err(|source| SuiteError::Start {
-            command: shown,
+            command: shown.clone(),
             source,
         })?;
-        Ok(Asked(child))
+        Ok(Asked { child, shown })
     }
 }
 
 /// `mana checkpoint` while it runs. Dropping it ends it.
-struct Asked(Child);
+struct Asked {
+    child: Child,
+    shown: String,
+}
+
+impl Asked {
+    /// Waits until it has ended, and well.
+    fn answered(mut self, job: &mut Job) -> Result<()> {
+        let status = job.wait_until("answered who asked", |_| {
+            let ended = self.child.try_wait();
+            ended.context("wait for", std::path::Path::new(&self.shown))
+        })?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(SuiteError::Failed {
+            command: self.shown.clone(),
+            status,
+            output: job.output(),
+        })
+    }
+}
 
 impl Drop for Asked {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _gone = self.0.kill();
-        let _status = self.0.wait();
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
     }
 }
 
@@ -161,7 +182,7 @@ pub fn reached(mode: &str, waits: Waits, from: &'static Mpi, to: &'static Mpi) -
     let mut job = stage.start(mode, from)?.launch()?;
     wait_until_there(&mut job, waits)?;
 
-    let _asked = stage.ask()?;
+    let asked = stage.ask()?;
     job.wait_until("heard of the checkpoint on both ranks", |job| {
         let heard = |rank: u32| {
             let stderr = job.stderr();
@@ -175,6 +196,7 @@ pub fn reached(mode: &str, waits: Waits, from: &'static Mpi, to: &'static Mpi) -
         stage.release()?;
     }
     let (number, _) = stage.checkpoints.wait_for_newer(&mut job, 0)?;
+    asked.answered(&mut job)?;
     job.kill9_all();
 
     stage.release()?;

@@ -10,7 +10,7 @@ use mana_suite::mpi::{MPICH_4, OPENMPI_4};
 
 /// Runs the ring with a fault in it; gives the voyage, and whether the run came to its end.
 fn run_with(fault: &str) -> (Voyage, bool) {
-    let voyage = Voyage::prepare(Program::Ring, &MPICH_4, 2).unwrap();
+    let voyage = Voyage::prepare(Program::Ring, &MPICH_4, 3).unwrap();
     let job = voyage.start((&MPICH_4).into()).unwrap();
     let job = job
         .env("MANA_CKPT_INTERVAL", "0.2")
@@ -56,7 +56,7 @@ fn fails_at(fault: &str) {
 
 #[test]
 fn killed_when_memory_is_half_written() {
-    dies_at("torn-kill,WriteData,3,2");
+    dies_at("torn-kill,WriteData,12,2");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn killed_before_an_old_one_is_removed() {
 
 #[test]
 fn memory_meets_a_full_disk() {
-    fails_at("torn,WriteData,3,2");
+    fails_at("torn,WriteData,12,2");
 }
 
 #[test]

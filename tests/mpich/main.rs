@@ -6,6 +6,8 @@
 //!   chains       one run through five MPIs
 //!   otherwise    no kill, on request, threads, another fabric
 //!   refusals     what must end in a clear error
+//!   disk_faults  a step of a checkpoint fails, or a rank dies there
+//!   waiting      a request reaches ranks that compute, sleep, or wait in a call; agents sleep meanwhile
 //! ```
 //!
 //! `tests/openmpi` has the other half of the pairs.

@@ -5,6 +5,7 @@
 //!   calls        functions chapter by chapter, by programs that check themselves
 //!   chains       one run through five MPIs
 //!   otherwise    no kill, on request, threads, another fabric
+//!   waiting      a request reaches ranks that compute, sleep, or wait in a call; agents sleep meanwhile
 //! ```
 
 mod calls;

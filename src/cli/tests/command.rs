@@ -1,6 +1,6 @@
 //! The command as a user meets it: what it prints, and the status it ends with.
 
-use mana_image::{RankWriter, Region, RegionSource, Store, WriteOptions, WriterInfo};
+use mana_image::{Phase, RankWriter, Region, RegionSource, Store, WriteOptions, WriterInfo};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -101,7 +101,11 @@ fn store() -> (TempDir, PathBuf) {
         writer.finish(&info).unwrap()
     };
     let written = vec![write(0), write(1)];
-    let checkpoint = store.commit(pending, 2, 1, Vec::new(), written).unwrap();
+    let phases = vec![
+        Phase::new("converge", 1_000_000),
+        Phase::new("stop and drain", 2_500_000),
+    ];
+    let checkpoint = store.commit(pending, 2, 1, phases, written).unwrap();
     fs::create_dir(dir.path().join("ckpt-000002.partial")).unwrap();
     let path = checkpoint.path().to_owned();
     (dir, path)
@@ -151,7 +155,9 @@ fn ls_tells_the_committed_from_the_others() {
     let out = mana(&["ls", text(dir.path())]).expect(0).out;
     let lines: Vec<&str> = out.lines().collect();
     assert!(
-        lines[1].starts_with("ckpt-000001") && lines[1].contains("good"),
+        ["ckpt-000001", "good", "3.5 ms"]
+            .iter()
+            .all(|fact| lines[1].contains(fact)),
         "{out}"
     );
     assert!(
@@ -164,6 +170,7 @@ fn ls_tells_the_committed_from_the_others() {
     assert_eq!(json[0]["ranks"], 2);
     assert_eq!(json[0]["state"], "committed");
     assert_eq!(json[0]["memory_bytes"], 2 * 16_384);
+    assert_eq!(json[0]["until_cut_ns"], 3_500_000);
     assert_eq!(json[1]["state"], "partial");
 }
 
@@ -205,6 +212,7 @@ fn show_says_who_wrote_what() {
     for fact in [
         "ranks       2",
         "/home/me/ring",
+        "cut         3.5 ms after the request",
         "write memory",
         "fsync",
         "codecs",
@@ -230,6 +238,7 @@ fn show_says_who_wrote_what() {
             .iter()
             .any(|phase| phase["name"] == "fsync")
     );
+    assert_eq!(json["checkpoint"]["until_cut_ns"], 3_500_000);
     let file = checkpoint.join("rank-00000.mana");
     assert_eq!(
         mana(&["show", "--json", text(&file)]).expect(0).json()["ranks"][0]["info"]["rank"],

@@ -93,6 +93,12 @@ impl Manifest {
         phases
     }
 
+    /// From the request to the cut, as the committing rank saw it; none where it did not look.
+    pub fn until_cut_ns(&self) -> Option<u64> {
+        let before = &self.phases_before;
+        (!before.is_empty()).then(|| before.iter().map(|phase| phase.wall_ns).sum())
+    }
+
     /// The manifest as text.
     pub(crate) fn encode(&self) -> serde_json::Result<String> {
         let mut text = serde_json::to_string_pretty(self)?;

@@ -95,6 +95,8 @@ pub struct CheckpointSummary {
     pub memory_bytes: u64,
     /// What each codec was used for, over all ranks.
     pub codecs: Vec<CodecSummary>,
+    /// How long it took from the request to the cut, in nanoseconds.
+    pub until_cut_ns: Option<u64>,
     /// Where the time went. Each is the slowest rank's, in the order in which they happen.
     pub phases: Vec<Phase>,
 }
@@ -212,6 +214,7 @@ impl Checkpoint {
             file_bytes: 0,
             memory_bytes: 0,
             codecs: Vec::new(),
+            until_cut_ns: None,
             phases: Vec::new(),
         };
         let manifest = match self.manifest() {
@@ -239,6 +242,7 @@ impl Checkpoint {
                     .collect::<Vec<_>>()
                     .into_iter(),
             ),
+            until_cut_ns: manifest.until_cut_ns(),
             phases: manifest.phases(),
             ..empty
         }

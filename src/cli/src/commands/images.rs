@@ -36,6 +36,7 @@ pub fn list(directory: Option<PathBuf>, json: bool) -> Result<Status, Failure> {
             "RANKS",
             "SIZE",
             "OF MEMORY",
+            "TO THE CUT",
             "WRITTEN (UTC)",
         ],
         &rows,
@@ -71,6 +72,7 @@ fn list_row(one: &CheckpointSummary) -> Vec<String> {
         one.ranks.to_string(),
         text::bytes(one.file_bytes),
         text::bytes(one.memory_bytes),
+        one.until_cut_ns.map(text::duration).unwrap_or_default(),
         text::time(one.committed_unix_ns),
     ]
 }
@@ -193,6 +195,10 @@ fn describe_checkpoint(out: &mut String, checkpoint: &CheckpointSummary) -> std:
         writeln!(out, "  PROBLEM     {problem}")?;
     }
     describe_codecs(out, &checkpoint.codecs)?;
+    if let Some(until_cut_ns) = checkpoint.until_cut_ns {
+        let took = text::duration(until_cut_ns);
+        writeln!(out, "  cut         {took} after the request")?;
+    }
     describe_phases(out, "phases", &checkpoint.phases)
 }
 
