@@ -3,7 +3,8 @@
 //! A misspelt variable would be ignored for days until the checkpoint that is not there is needed; so a name that is
 //! unknown is an error, like a value that cannot be.
 
-use crate::setting_values::{parse_interval, parse_log, parse_mpi, parse_signal};
+use crate::setting_values::{parse_interval, parse_log, parse_mpi, parse_safe_point, parse_signal};
+use mana_engine::settings::SafePoint;
 use mana_image::Compression;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -21,7 +22,7 @@ struct Variable {
 const VARIABLES: &[Variable] = &[
     Variable {
         name: "MANA_CKPT_INTERVAL",
-        allowed: "seconds, or a time such as 90s, 5m, 2h",
+        allowed: "seconds, or a time such as 500ms, 90s, 5m, 2h",
     },
     Variable {
         name: "MANA_CKPT_DIR",
@@ -46,6 +47,10 @@ const VARIABLES: &[Variable] = &[
     Variable {
         name: "MANA_LOG",
         allowed: "off, error, warn, info, debug, trace, or a list such as mana_agent=debug,warn",
+    },
+    Variable {
+        name: "MANA_CKPT_AT_SAFE_POINT",
+        allowed: "for debugging: which safe point of rank 0, as 17, or of another rank, as 17@3",
     },
     Variable {
         name: "MANA_CC",
@@ -77,6 +82,8 @@ pub struct Settings {
     pub compression: Compression,
     /// `MANA_LOG`, a filter that [`tracing_subscriber::EnvFilter`] takes.
     pub log: String,
+    /// `MANA_CKPT_AT_SAFE_POINT`.
+    pub at_safe_point: Option<SafePoint>,
 }
 
 impl Default for Settings {
@@ -89,6 +96,7 @@ impl Default for Settings {
             mpi: "auto".into(),
             compression: Compression::Auto,
             log: "warn".into(),
+            at_safe_point: None,
         }
     }
 }
@@ -191,6 +199,9 @@ impl Settings {
             "MANA_MPI" => self.mpi = parse_mpi(text()?).map_err(bad)?,
             "MANA_COMPRESS" => self.compression = text()?.parse().map_err(bad)?,
             "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
+            "MANA_CKPT_AT_SAFE_POINT" => {
+                self.at_safe_point = Some(parse_safe_point(text()?).map_err(bad)?);
+            }
             // The compilers are looked up when they are run.
             _ => {}
         }
@@ -214,6 +225,7 @@ impl Settings {
             signal: self.signal,
             mpi: self.mpi.clone(),
             compression: self.compression,
+            at_safe_point: self.at_safe_point,
         }
     }
 }
@@ -278,6 +290,7 @@ mod tests {
         assert_eq!(seconds("5m"), 300.0);
         assert_eq!(seconds("2h"), 7200.0);
         assert_eq!(seconds("0.5"), 0.5);
+        assert_eq!(seconds("20ms"), 0.02);
         for text in [
             "soon",
             "-1",
@@ -290,7 +303,7 @@ mod tests {
         ] {
             let error = settings(&[("MANA_CKPT_INTERVAL", text)]).unwrap_err();
             assert!(
-                error.contains("MANA_CKPT_INTERVAL") && error.contains("90s, 5m, 2h"),
+                error.contains("MANA_CKPT_INTERVAL") && error.contains("500ms, 90s, 5m, 2h"),
                 "{error}"
             );
         }
@@ -339,12 +352,22 @@ mod tests {
             ("MANA_MPI", "lam", "auto, mpich, openmpi, abi"),
             ("MANA_COMPRESS", "gzip", "auto, raw, zstd"),
             ("MANA_LOG", "degub", "error, warn, info, debug, trace"),
+            ("MANA_CKPT_AT_SAFE_POINT", "0", "as 17@3"),
+            ("MANA_CKPT_AT_SAFE_POINT", "3@first", "as 17@3"),
         ] {
             let error = settings(&[(name, value)]).unwrap_err();
             assert!(
                 error.contains(name) && error.contains(value) && error.contains(allowed),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn safe_points() {
+        for (text, nth, rank) in [("17", 17, 0), ("1@3", 1, 3)] {
+            let found = settings(&[("MANA_CKPT_AT_SAFE_POINT", text)]).unwrap();
+            assert_eq!(found.at_safe_point, Some(SafePoint { nth, rank }));
         }
     }
 

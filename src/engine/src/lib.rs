@@ -15,6 +15,7 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod at_safe_point;
 mod attributes;
 mod buffered;
 mod callback;

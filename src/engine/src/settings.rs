@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use mana_image::Compression;
 
+pub use crate::at_safe_point::SafePoint;
+
 /// The engine's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -21,6 +23,8 @@ pub struct Settings {
     pub mpi: String,
     /// How images are compressed (`MANA_COMPRESS`).
     pub compression: Compression,
+    /// Where a checkpoint is taken for debugging (`MANA_CKPT_AT_SAFE_POINT`).
+    pub at_safe_point: Option<SafePoint>,
 }
 
 impl Default for Settings {
@@ -32,6 +36,7 @@ impl Default for Settings {
             signal: None,
             mpi: "auto".to_string(),
             compression: Compression::Auto,
+            at_safe_point: None,
         }
     }
 }
