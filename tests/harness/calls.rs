@@ -134,6 +134,7 @@ macro_rules! all_kept {
     ($from:ident => $to:ident) => {
         $crate::kept! { $from => $to:
             bsend_kept 2,
+            early_kept 2,
             file_kept_calls 2,
             kept_calls 2,
             kept_rma 3,
