@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{native, state};
 use crate::error::MpiError;
 use crate::init::World;
-use crate::publish::{self, CommSlot};
-use crate::request::{RequestId, SendArgs};
+use crate::publish::{self, CommSlot, TypeSlot};
+use crate::request::{ReceiveArgs, Request, RequestId, SendArgs};
 use crate::{comms, native_call, p2p};
 
 /// Its place among the published communicators: a value that the standard gives to nothing.
@@ -39,6 +39,9 @@ pub enum Subject {
     /// The sender is in `MPI_Finalize`, in so many rounds (`calls::finalize`).
     Leaving(u32),
 }
+
+/// A tag that no message bears.
+const NO_SUBJECT: i32 = 0;
 
 impl Subject {
     fn tag(self) -> i32 {
@@ -120,6 +123,22 @@ pub fn receive(subject: Subject) -> Result<Option<Incoming>, MpiError> {
         source: completion.source as u32,
         bytes: p2p::receive_packed(native, message, &completion)?,
     }))
+}
+
+/// Posts a receive that no message will ever match.
+pub fn post_in_vain(
+    native: &'static Native,
+    args: &ReceiveArgs,
+    datatype: &TypeSlot,
+) -> Result<Request, MpiError> {
+    let channel = p2p::comm(HANDLE)?;
+    let nothing = ReceiveArgs {
+        source: channel.rank(),
+        tag: NO_SUBJECT,
+        comm: HANDLE,
+        ..*args
+    };
+    p2p::post_native(native, &nothing, channel, datatype)
 }
 
 /// Lets go of messages that the network has taken; `true` when none is left.
