@@ -253,18 +253,22 @@ impl Requested {
     }
 }
 
-/// Asks for a checkpoint of the job; `None` while MPI is not running. An attempt that is under way does not count: the
-/// next one serves the request.
+/// Asks for a checkpoint of the job; `None` while MPI is not running. An attempt that is under way is the one asked for:
+/// the calling thread runs, so the cut is still to come, and finds it here.
 pub fn request() -> Option<Requested> {
     let mut guard = cut();
-    let under_way = u64::from(guard.phase() != Phase::Idle);
+    let under_way = guard.phase() != Phase::Idle;
     guard.get()?;
     let requested = Requested {
-        ends_at: ENDED.load(Ordering::Acquire) + under_way + 1,
-        committed_before: committed() + under_way,
+        ends_at: ENDED.load(Ordering::Acquire) + 1,
+        committed_before: committed(),
     };
     drop(guard);
-    agent_slot().as_ref()?.request_checkpoint(false);
+    let agent = agent_slot();
+    let agent = agent.as_ref()?;
+    if !under_way {
+        agent.request_checkpoint(false);
+    }
     Some(requested)
 }
 
