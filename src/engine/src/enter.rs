@@ -82,15 +82,15 @@ fn serve_slot(frame: &mut CrossFrame, slot: usize) -> u64 {
     };
     // mana_checkpoint has its own: one that parked it here would not be known to be the one it asks for.
     if row.id != fns::MANA_CHECKPOINT {
-        cut::safe_point(frame);
+        cut::call_boundary(frame, row.name);
     }
     restarts::call_functions();
     let result = serve(frame, row, SERVERS[slot]) as u64;
     deliver::deliver();
-    if cut::pending() {
+    if cut::has_attention() {
         // From here on the call has happened: a restart returns its result.
         frame.complete(result);
-        cut::safe_point(frame);
+        cut::call_boundary(frame, row.name);
     }
     result
 }

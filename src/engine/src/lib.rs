@@ -16,6 +16,7 @@
 
 mod alone;
 mod args;
+mod at_safe_point;
 mod attributes;
 mod buffered;
 mod callback;

@@ -4,6 +4,7 @@
  *      Isendrecv      its send delivered, its receive pending; both delivered
  *      Waitany/some   some of the set handed over before the checkpoint, one complete and not handed over, some pending
  *      cancelled      before the checkpoint, waited for after it
+ *      in vain        a receive on a communicator that is freed, cancelled after the checkpoint
  *      a matched message, received after it; a receive that was given back with MPI_Request_free and comes true after it
  *
  * Prints "ok" or what differs, once per life. 2 ranks.
@@ -33,7 +34,8 @@ static int cancel(void *state, int complete) {
 static struct work work[3];
 
 int main(int argc, char **argv) {
-    MPI_Request generalized[3], pairs[2], set[5], cancelled, dropped;
+    MPI_Request generalized[3], pairs[2], set[5], cancelled, dropped, in_vain;
+    MPI_Comm freed;
     MPI_Message message;
     MPI_Status status, statuses[5];
     int count, flag, index, indices[5], mine, theirs[2] = {-1, -1}, in[5] = {-1, -1, -1, -1, -1}, nothing, matched = -1;
@@ -70,6 +72,9 @@ int main(int argc, char **argv) {
     MPI_Irecv((void *)&comes, 1, MPI_INT, other, 21, MPI_COMM_WORLD, &dropped);
     MPI_Request_free(&dropped);
     CHECK(dropped == MPI_REQUEST_NULL);
+    MPI_Comm_dup(MPI_COMM_WORLD, &freed);
+    MPI_Irecv(&nothing, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, freed, &in_vain);
+    MPI_Comm_free(&freed);
 
     CHECK(mana_checkpoint() >= 0);
 
@@ -109,6 +114,12 @@ int main(int argc, char **argv) {
     MPI_Waitsome(5, set, &count, indices, statuses);
     CHECK_INT(count, MPI_UNDEFINED);
 
+    MPI_Test(&in_vain, &flag, MPI_STATUS_IGNORE);
+    CHECK(!flag);
+    MPI_Cancel(&in_vain);
+    MPI_Wait(&in_vain, &status);
+    MPI_Test_cancelled(&status, &flag);
+    CHECK(flag);
     MPI_Wait(&cancelled, &status);
     MPI_Test_cancelled(&status, &flag);
     CHECK(flag);
