@@ -55,6 +55,7 @@ mod native_info;
 mod native_type;
 mod objects;
 mod ops;
+mod outputs;
 mod p2p;
 mod partitioned;
 mod persistent;
