@@ -228,7 +228,7 @@ pub fn start_receive(args: ReceiveArgs) -> Result<Request, MpiError> {
             return Ok(Request::done(Kind::Receive(args), completion));
         }
     }
-    post_native(native, &args, comm, datatype)
+    post_native(native, &args, comm.native(), datatype)
 }
 
 /// Whether several threads may be in MPI at once.
@@ -244,12 +244,12 @@ fn may_be_drained_meanwhile() -> bool {
     SEVERAL_THREADS.load(Ordering::Relaxed)
 }
 
-/// Posts a receive natively.
+/// Posts a receive on native communicator `comm`.
 #[inline]
 pub fn post_native(
     native: &'static Native,
     args: &ReceiveArgs,
-    comm: &CommSlot,
+    comm: u64,
     datatype: &TypeSlot,
 ) -> Result<Request, MpiError> {
     let mut request = 0_u64;
@@ -263,7 +263,7 @@ pub fn post_native(
             counted.datatype,
             int(native.rank_to_native(args.source)),
             int(native.tag_to_native(args.tag)),
-            comm.native(),
+            comm,
             native_call::out(&mut request),
         ],
     )?;

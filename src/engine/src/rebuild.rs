@@ -8,6 +8,7 @@ use mana_native::Native;
 use mana_record_replay::comm::Communicator;
 use mana_record_replay::group::{Group, WorldRank};
 use mana_record_replay::topology::Topology;
+use mana_table::constants as mpi;
 use mana_table::fns;
 
 use crate::calls::{Edges, adjacent_arguments};
@@ -15,7 +16,7 @@ use crate::comms;
 use crate::engine::{native, state};
 use crate::error::{EngineError, MpiError};
 use crate::publish::{self, CommSlot};
-use crate::request::{Kind, Progress};
+use crate::request::{Kind, Progress, ReceiveArgs};
 use crate::{native_call, p2p, windows};
 
 /// Makes all native objects anew.
@@ -174,17 +175,40 @@ fn receives(native: &'static Native) -> Result<(), MpiError> {
         })
         .collect();
     pending.sort_unstable_by_key(|(started, ..)| *started);
+    let mut nowhere = None;
     for (_, id, args) in pending {
-        let posted = p2p::post_native(
-            native,
-            &args,
-            p2p::comm(args.comm)?,
-            p2p::datatype(args.datatype)?,
-        )?;
+        let datatype = p2p::datatype(args.datatype)?;
+        let posted = match publish::comm(args.comm) {
+            Some(comm) => p2p::post_native(native, &args, comm.native(), datatype)?,
+            None => {
+                let comm = match nowhere {
+                    Some(comm) => comm,
+                    None => *nowhere.insert(nobody_sends_on(native)?),
+                };
+                let any_source = ReceiveArgs {
+                    source: mpi::MPI_ANY_SOURCE,
+                    ..args
+                };
+                p2p::post_native(native, &any_source, comm, datatype)?
+            }
+        };
         if let Some(request) = state().requests.get_mut(id) {
             request.native = posted.native;
             request.started = posted.started;
         }
     }
     Ok(())
+}
+
+/// A communicator for receives that were pending when their communicator was freed. All its members had freed it at the
+/// cut, and what they had sent has arrived, so nothing will come any more; but such a receive can be cancelled.
+fn nobody_sends_on(native: &Native) -> Result<u64, MpiError> {
+    let own = publish::comm(mpi::MPI_COMM_SELF).map_or(0, CommSlot::native);
+    let mut comm = 0_u64;
+    native_call::call(
+        native,
+        fns::MPI_COMM_DUP,
+        &[own, native_call::out(&mut comm)],
+    )?;
+    Ok(comm)
 }
