@@ -120,7 +120,10 @@ fn part(window: &Window, rank: Option<i32>, me: i32) -> Result<Part, MpiError> {
                 disp_unit: 0,
             },
             |segment| Part {
-                address: shared.start + segment.offset,
+                address: match segment.size_bytes {
+                    0 => 0,
+                    _ => shared.start + segment.offset,
+                },
                 size_bytes: segment.size_bytes,
                 disp_unit: segment.disp_unit,
             },
