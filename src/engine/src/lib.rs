@@ -58,6 +58,7 @@ mod native_info;
 mod native_type;
 mod objects;
 mod ops;
+mod outputs;
 mod p2p;
 mod partitioned;
 mod persistent;
