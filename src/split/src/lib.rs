@@ -18,6 +18,7 @@
 #![deny(unsafe_code)]
 
 mod arch;
+mod call_again;
 pub mod crossing;
 pub mod descriptors;
 mod elf;

@@ -16,8 +16,9 @@
 //! blocking it, and the lower half's threads block all signals. A thread of a library in the lower half that does not is
 //! corrected when the signal first finds it.
 //!
-//! A system call that the signal interrupts is restarted by the kernel where SA_RESTART does that (signal(7)); sleeps
-//! and waits with a time limit end early with EINTR, as with any signal handler.
+//! A system call that the signal interrupts is restarted by the kernel where SA_RESTART does that (signal(7)), and by
+//! `call_again` in many other cases; waits that have a span of time for a limit end early with EINTR, as with any signal
+//! handler.
 
 #![expect(unsafe_code, reason = "a signal handler that changes stack and TLS")]
 // # Safety
@@ -32,7 +33,7 @@ use std::{fs, io};
 use crate::error::{Error, Result};
 use crate::thread::{ThreadBlock, Tid, adopt};
 use crate::thread_image::{ThreadImage, capture_signal};
-use crate::{arch, signals, sys, window};
+use crate::{arch, call_again, signals, sys, window};
 
 /// A thread that the checkpoint signal interrupted in upper code; given to the interrupt handler on that thread.
 #[derive(Debug)]
@@ -116,6 +117,8 @@ unsafe extern "C" fn on_checkpoint_signal(
     if block.in_callback_at(registers[libc::REG_RSP as usize] as u64) {
         return;
     }
+    // SAFETY: the frame of this very signal, whose handler blocks all others; RIP was in upper code.
+    unsafe { call_again::make_again(context) };
     let mut interrupted = Interrupted { block, context };
     // SAFETY: this thread's own bases; its lower TLS and parking stack are not in use, because it was in upper code and
     // in no callback; a second checkpoint signal finds RIP in the lower half and returns above.
