@@ -45,7 +45,6 @@ fn reports(criterion: &mut Criterion) {
     let tally = |max| Tally {
         size: 8,
         max,
-        seen: 1,
         at_max: 1,
         want: 0,
         want_nonblocking: 0,
