@@ -137,6 +137,7 @@ macro_rules! all_kept {
         $crate::kept! { $from => $to:
             bsend_kept 2,
             descriptors_kept 2,
+            early_kept 2,
             file_kept_calls 2,
             kept_calls 2,
             kept_rma 3,

@@ -65,6 +65,31 @@ impl Checkpoints {
         Ok(self.committed()?.last().map_or(0, |(number, _)| *number))
     }
 
+    /// Whether one is being written, or was when its job died.
+    pub fn is_writing(&self) -> bool {
+        let entries = std::fs::read_dir(self.path()).into_iter().flatten();
+        entries
+            .flatten()
+            .any(|entry| entry.path().extension().is_some_and(|ext| ext == "partial"))
+    }
+
+    /// Moves the directory to `place`, where it stays; what is there goes.
+    ///
+    /// # Errors
+    /// It cannot be moved.
+    pub fn keep(self, place: &Path) -> Result<()> {
+        if place.exists() {
+            std::fs::remove_dir_all(place).context("delete", place)?;
+        }
+        if let Some(parent) = place.parent() {
+            std::fs::create_dir_all(parent).context("create", parent)?;
+        }
+        std::fs::rename(self.path(), place).context("move into place", place)?;
+        // Nothing is left for the destructor to delete.
+        let _moved = self.dir.keep();
+        Ok(())
+    }
+
     /// Waits until `job` has committed one newer than number `after`; gives its number and the wait.
     ///
     /// # Errors

@@ -79,6 +79,14 @@ pub enum SuiteError {
         /// The names that exist.
         known: String,
     },
+    /// A name that is none of the known programs.
+    #[error("there is no program called {name:?} here; the known ones are {known}")]
+    UnknownProgram {
+        /// What was asked for.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
     /// Two runs that had to print the same did not.
     #[error("{what}: expected on stdout\n{expected}\nbut got\n{got}\n{report}")]
     Differs {

@@ -79,6 +79,32 @@ pub fn kill9_marked(mark: &str) {
     }
 }
 
+/// The variables by which launchers tell a process its rank: MPICH's and Intel's, Open MPI's.
+const RANK_VARIABLES: [&str; 2] = ["PMI_RANK", "OMPI_COMM_WORLD_RANK"];
+
+/// `kill -9` of rank `rank` of the job marked `mark`; false where no process has that rank.
+pub fn kill9_rank(mark: &str, rank: u32) -> bool {
+    let is_rank = |process: &Process| {
+        let environ = std::fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
+        let value = rank.to_string();
+        environ.split(|&byte| byte == 0).any(|variable| {
+            RANK_VARIABLES.iter().any(|name| {
+                variable
+                    .strip_prefix(name.as_bytes())
+                    .and_then(|rest| rest.strip_prefix(b"="))
+                    == Some(value.as_bytes())
+            })
+        })
+    };
+    let Some(process) = marked(mark).into_iter().find(is_rank) else {
+        return false;
+    };
+    i32::try_from(process.pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
+}
+
 /// The files below /dev/shm that a process has mapped.
 fn shared_memory_files(pid: u32) -> Vec<PathBuf> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();

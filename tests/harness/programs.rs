@@ -35,6 +35,8 @@ pub enum Toolchain<'a> {
     Native(&'static Mpi),
     /// `mana-mpicc`.
     Mana(&'a Install),
+    /// The C compiler, without any MPI.
+    Plain,
 }
 
 impl Toolchain<'_> {
@@ -42,6 +44,7 @@ impl Toolchain<'_> {
         match self {
             Self::Native(mpi) => mpi.name,
             Self::Mana(_) => "mana",
+            Self::Plain => "plain",
         }
     }
 
@@ -49,6 +52,7 @@ impl Toolchain<'_> {
         match self {
             Self::Native(mpi) => mpi.mpicc(),
             Self::Mana(install) => install.mpicc(),
+            Self::Plain => "cc".into(),
         }
     }
 
@@ -56,6 +60,7 @@ impl Toolchain<'_> {
         match self {
             Self::Native(mpi) => mpi.prefix().join("lib"),
             Self::Mana(install) => install.lib(),
+            Self::Plain => PathBuf::new(),
         }
     }
 
@@ -66,7 +71,7 @@ impl Toolchain<'_> {
                 .into_iter()
                 .map(|(name, dir)| (name, dir.into()))
                 .collect(),
-            Self::Mana(_) => Vec::new(),
+            Self::Mana(_) | Self::Plain => Vec::new(),
         }
     }
 }

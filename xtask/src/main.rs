@@ -5,6 +5,7 @@ mod demo;
 mod generate;
 mod provision;
 mod test;
+mod torture;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Task {
     Demo,
     /// Run foreign test suites natively and under mana, and compare.
     Conformance(conformance::Options),
+    /// Kill and restart real programs over real MPIs at random moments, and compare what they print.
+    Torture(torture::Options),
     /// Run every check and every test.
     Test(test::Options),
 }
@@ -41,6 +44,11 @@ fn main() -> ExitCode {
             .map_err(|error| error.to_string()),
         Task::Demo => demo::run().map_err(|error| error.to_string()),
         Task::Conformance(options) => conformance::run(&options).map_err(|error| error.to_string()),
+        Task::Torture(options) => match torture::run(&options) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("not everything survived".to_owned()),
+            Err(error) => Err(error.to_string()),
+        },
         Task::Test(options) if test::run(&options) => Ok(()),
         Task::Test(_) => Err("not everything passed".to_owned()),
     };

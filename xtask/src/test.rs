@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   generated files are fresh -> format -> clippy -> MPIs provisioned -> mana built and put together
-//!     -> tests of the crates -> of the harness -> tests/mpich -> tests/openmpi
+//!     -> tests of the crates -> of the harness -> tests/alone -> tests/mpich -> tests/openmpi -> torture
 //! ```
 //!
 //! A failing step does not stop the ones after it. The last line is "N passed, N failed": the tests cargo counted, and each
@@ -14,7 +14,11 @@ use std::time::Instant;
 
 use mana_suite::{mpi, places};
 
-use crate::generate;
+use crate::{generate, torture};
+
+/// How long the torture takes, and what its chance comes from.
+const TORTURE_MINUTES: f64 = 3.0;
+const TORTURE_SEED: u64 = 4;
 
 /// Which part.
 #[derive(clap::Args)]
@@ -68,6 +72,11 @@ pub fn run(options: &Options) -> bool {
         &["--package", "mana_suite", "--lib"],
         &[],
     );
+    tally.tests(
+        "tests/alone",
+        &["--package", "mana_suite", "--test", "alone"],
+        &["--test-threads=1", "--nocapture"],
+    );
     if !options.no_mpi {
         for family in ["mpich", "openmpi"] {
             let which = ["--package", "mana_suite", "--test", family];
@@ -75,6 +84,17 @@ pub fn run(options: &Options) -> bool {
             let how = ["--test-threads=1", "--nocapture"];
             tally.tests(&format!("tests/{family}"), &which, &how);
         }
+    }
+    if !options.no_mpi {
+        tally.step("torture", || {
+            let survived =
+                torture::run(&torture::Options::for_tests(TORTURE_MINUTES, TORTURE_SEED));
+            match survived {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("not everything survived".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        });
     }
     println!("\n{} passed, {} failed", tally.passed, tally.failed);
     tally.failed == 0

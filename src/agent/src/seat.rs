@@ -40,6 +40,9 @@ struct Asked {
     anybody: bool,
     kill: bool,
     ranks: Vec<u32>,
+    /// A rank asked while the attempt under way was yet to find its cut: the cut will find it having asked, so that is
+    /// the checkpoint asked for. Only if that comes to nothing there is to be another.
+    unless_made: bool,
 }
 
 /// What is to be done about the requests.
@@ -89,7 +92,12 @@ impl Seat {
         self.next_interval = interval.map(|interval| now + interval);
     }
 
+    /// A rank asks. (All ranks of a program may, each when it gets there, and it is one checkpoint that they mean.)
     pub(crate) fn ask(&mut self, from: u32, kill: bool) {
+        if self.root.is_converging() && !kill {
+            self.asked.unless_made = true;
+            return;
+        }
         self.asked.anybody = true;
         self.asked.kill |= kill;
         self.asked.ranks.push(from);
@@ -224,6 +232,11 @@ impl Seat {
 
     /// Lets the clients know how far it has got.
     pub(crate) fn tell_clients(&mut self, broadcast: &Broadcast) {
+        if broadcast.is_final() {
+            let unless_made = std::mem::take(&mut self.asked.unless_made);
+            let made = matches!(broadcast, Broadcast::Committed { .. });
+            self.asked.anybody |= unless_made && !made;
+        }
         let progress = match broadcast {
             Broadcast::Intent { .. } => Progress::Converging,
             Broadcast::Stop { .. } => Progress::Stopping,
@@ -267,5 +280,42 @@ impl Seat {
         self.clients
             .iter_mut()
             .filter(move |client| client.wants == wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A seat whose attempt is looking for its cut when rank 1 asks.
+    fn asked_in_between() -> Seat {
+        let mut seat = Seat::new(2, None, Instant::now());
+        seat.all_joined();
+        seat.ask(0, false);
+        assert!(matches!(seat.due(), Some(Due::Begin(_))));
+        seat.ask(1, false);
+        assert!(seat.due().is_none());
+        seat
+    }
+
+    #[test]
+    fn who_asks_before_the_cut_is_served_by_it() {
+        let mut seat = asked_in_between();
+        seat.tell_clients(&Broadcast::Committed {
+            epoch: 1,
+            number: 1,
+            kill: false,
+        });
+        assert!(!seat.asked.anybody);
+    }
+
+    #[test]
+    fn who_asked_is_not_forgotten_when_it_comes_to_nothing() {
+        let mut seat = asked_in_between();
+        seat.tell_clients(&Broadcast::Aborted {
+            epoch: 1,
+            reason: "no room".to_owned(),
+        });
+        assert!(seat.asked.anybody);
     }
 }

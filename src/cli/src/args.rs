@@ -17,7 +17,7 @@ pub struct Arguments {
 /// The environment of a job, for the help of the commands that start one.
 const ENVIRONMENT: &str = "\
 Environment:
-  MANA_CKPT_INTERVAL  time between checkpoints: 300, 90s, 5m, 2h (default: only when asked)
+  MANA_CKPT_INTERVAL  time between checkpoints: 300, 500ms, 90s, 5m, 2h (default: only when asked)
   MANA_CKPT_DIR       where checkpoints go (default: ./ckpts)
   MANA_CKPT_KEEP      how many checkpoints stay (default: 2)
   MANA_CKPT_SIGNAL    a signal that asks for a checkpoint: USR1, SIGUSR1, 10

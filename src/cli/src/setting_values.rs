@@ -2,19 +2,26 @@
 //! variable it is and what is allowed.
 
 use mana_descriptors::FilePolicy;
+use mana_engine::settings::SafePoint;
 use mana_native::Choice;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// A positive time: a number of seconds, or a number and `s`, `m`, `h` or `d`.
+/// The units of a time; `ms` before `s`, in which it ends, too.
+const UNITS_S: [(&str, f64); 5] = [
+    ("ms", 0.001),
+    ("s", 1.0),
+    ("m", 60.0),
+    ("h", 3600.0),
+    ("d", 86_400.0),
+];
+
+/// A positive time: a number of seconds, or a number and `ms`, `s`, `m`, `h` or `d`.
 pub fn parse_interval(text: &str) -> Result<Duration, String> {
-    let (digits, unit_s) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1.0),
-        Some((at, 'm')) => (&text[..at], 60.0),
-        Some((at, 'h')) => (&text[..at], 3600.0),
-        Some((at, 'd')) => (&text[..at], 86_400.0),
-        _ => (text, 1.0),
-    };
+    let (digits, unit_s) = UNITS_S
+        .iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))
+        .unwrap_or((text, 1.0));
     let plain = digits
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -30,6 +37,17 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
         );
     }
     Duration::try_from_secs_f64(count * unit_s).map_err(|error| error.to_string())
+}
+
+/// `NTH` or `NTH@RANK`.
+pub fn parse_safe_point(text: &str) -> Result<SafePoint, String> {
+    let (nth, rank) = text.split_once('@').unwrap_or((text, "0"));
+    let nth = nth.parse().map_err(|error| format!("{error}"))?;
+    let rank = rank.parse().map_err(|error| format!("{error}"))?;
+    if nth == 0 {
+        return Err("they are counted from 1".into());
+    }
+    Ok(SafePoint { nth, rank })
 }
 
 /// Names of signals, without `SIG`, and their numbers on Linux (signal(7)).

@@ -3,8 +3,11 @@
 //! A misspelt variable would be ignored for days until the checkpoint that is not there is needed; so a name that is
 //! unknown is an error, like a value that cannot be.
 
-use crate::setting_values::{parse_files, parse_interval, parse_log, parse_mpi, parse_signal};
+use crate::setting_values::{
+    parse_files, parse_interval, parse_log, parse_mpi, parse_safe_point, parse_signal,
+};
 use mana_descriptors::FilePolicy;
+use mana_engine::settings::SafePoint;
 use mana_image::{Compression, FaultScript};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -22,7 +25,7 @@ struct Variable {
 const VARIABLES: &[Variable] = &[
     Variable {
         name: "MANA_CKPT_INTERVAL",
-        allowed: "seconds, or a time such as 90s, 5m, 2h",
+        allowed: "seconds, or a time such as 500ms, 90s, 5m, 2h",
     },
     Variable {
         name: "MANA_CKPT_DIR",
@@ -55,6 +58,10 @@ const VARIABLES: &[Variable] = &[
     Variable {
         name: "MANA_DISK_FAULT",
         allowed: "a fault to make on purpose, such as kill,Commit,2 or EIO,SyncFile,1,3 (docs/image-format.md)",
+    },
+    Variable {
+        name: "MANA_CKPT_AT_SAFE_POINT",
+        allowed: "for debugging: which safe point of rank 0, as 17, or of another rank, as 17@3",
     },
     Variable {
         name: "MANA_CC",
@@ -90,6 +97,8 @@ pub struct Settings {
     pub disk_fault: Option<FaultScript>,
     /// `MANA_LOG`, a filter that [`tracing_subscriber::EnvFilter`] takes.
     pub log: String,
+    /// `MANA_CKPT_AT_SAFE_POINT`.
+    pub at_safe_point: Option<SafePoint>,
 }
 
 impl Default for Settings {
@@ -104,6 +113,7 @@ impl Default for Settings {
             files: FilePolicy::Check,
             disk_fault: None,
             log: "warn".into(),
+            at_safe_point: None,
         }
     }
 }
@@ -208,6 +218,9 @@ impl Settings {
             "MANA_FILES" => self.files = parse_files(text()?).map_err(bad)?,
             "MANA_DISK_FAULT" => self.disk_fault = Some(text()?.parse().map_err(bad)?),
             "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
+            "MANA_CKPT_AT_SAFE_POINT" => {
+                self.at_safe_point = Some(parse_safe_point(text()?).map_err(bad)?);
+            }
             // The compilers are looked up when they are run.
             _ => {}
         }
@@ -233,6 +246,7 @@ impl Settings {
             compression: self.compression,
             files: self.files,
             disk_fault: self.disk_fault.clone(),
+            at_safe_point: self.at_safe_point,
         }
     }
 }
@@ -297,6 +311,7 @@ mod tests {
         assert_eq!(seconds("5m"), 300.0);
         assert_eq!(seconds("2h"), 7200.0);
         assert_eq!(seconds("0.5"), 0.5);
+        assert_eq!(seconds("20ms"), 0.02);
         for text in [
             "soon",
             "-1",
@@ -309,7 +324,7 @@ mod tests {
         ] {
             let error = settings(&[("MANA_CKPT_INTERVAL", text)]).unwrap_err();
             assert!(
-                error.contains("MANA_CKPT_INTERVAL") && error.contains("90s, 5m, 2h"),
+                error.contains("MANA_CKPT_INTERVAL") && error.contains("500ms, 90s, 5m, 2h"),
                 "{error}"
             );
         }
@@ -359,12 +374,22 @@ mod tests {
             ("MANA_COMPRESS", "gzip", "auto, raw, zstd"),
             ("MANA_DISK_FAULT", "kill,Tea,1", "kill,Commit,2"),
             ("MANA_LOG", "degub", "error, warn, info, debug, trace"),
+            ("MANA_CKPT_AT_SAFE_POINT", "0", "as 17@3"),
+            ("MANA_CKPT_AT_SAFE_POINT", "3@first", "as 17@3"),
         ] {
             let error = settings(&[(name, value)]).unwrap_err();
             assert!(
                 error.contains(name) && error.contains(value) && error.contains(allowed),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn safe_points() {
+        for (text, nth, rank) in [("17", 17, 0), ("1@3", 1, 3)] {
+            let found = settings(&[("MANA_CKPT_AT_SAFE_POINT", text)]).unwrap();
+            assert_eq!(found.at_safe_point, Some(SafePoint { nth, rank }));
         }
     }
 

@@ -34,7 +34,7 @@ use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
 use crate::surroundings::{self, Surroundings};
 use crate::tools::{cvars, history};
-use crate::{cut, files, init, shared_memory};
+use crate::{alone, cut, files, init, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -57,6 +57,9 @@ pub struct Metadata {
     /// Open descriptors and the like.
     #[serde(default)]
     pub surroundings: Surroundings,
+    /// Whether the program has no MPI.
+    #[serde(default)]
+    pub alone: bool,
 }
 
 /// [`Metadata`] of state that is borrowed.
@@ -69,6 +72,7 @@ struct MetadataRef<'a> {
     threads: &'a [ThreadImage],
     monotonic_ns: i64,
     surroundings: Surroundings,
+    alone: bool,
 }
 
 /// The checkpoint rank 0 is making, and where.
@@ -151,6 +155,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         threads,
         monotonic_ns: crate::local::monotonic_ns(),
         surroundings,
+        alone: alone::is_alone(),
     })?;
     drop(guard);
     let written = writer.finish(&info(world, threads.len())?)?;

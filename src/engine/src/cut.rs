@@ -7,13 +7,13 @@
 //!       leader: drain, write image                      <--stop_threads--  signal those still running
 //! ```
 //!
-//! In normal running a safe point is one load of [`PENDING`].
+//! In normal running a safe point is one load of [`ATTENTION`].
 //!
 //! The *leader* is the thread that initialised MPI (with `MPI_THREAD_FUNNELED` no other may call it); where that
 //! thread is gone, the parked thread with the lowest id. It drains and writes; the others sleep.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -34,10 +34,14 @@ use crate::publish::CommSlot;
 use crate::request::{Kind, Progress, Request};
 use crate::tools::deliver::raise;
 use crate::tools::events;
-use crate::{checkpoint, foreign, wait, windows};
+use crate::{at_safe_point, checkpoint, foreign, wait, windows};
 
-/// Whether a checkpoint is coming up.
-static PENDING: AtomicBool = AtomicBool::new(false);
+/// What safe points have to attend to: [`COMING`], [`COUNTING`].
+static ATTENTION: AtomicU8 = AtomicU8::new(0);
+/// A checkpoint is coming up.
+const COMING: u8 = 1;
+/// Safe points are counted ([`crate::at_safe_point`]).
+const COUNTING: u8 = 2;
 /// Checkpoints committed since the start or restart.
 static COMMITTED: AtomicU64 = AtomicU64::new(0);
 /// Attempts that ended, well or not.
@@ -132,7 +136,21 @@ impl CutGuard {
 /// Whether a checkpoint is coming up.
 #[inline]
 pub fn pending() -> bool {
-    PENDING.load(Ordering::Relaxed)
+    ATTENTION.load(Ordering::Relaxed) & COMING != 0
+}
+
+/// Whether a safe point has anything to attend to.
+#[inline]
+pub fn has_attention() -> bool {
+    ATTENTION.load(Ordering::Relaxed) != 0
+}
+
+fn set_pending(coming: bool) {
+    if coming {
+        ATTENTION.fetch_or(COMING, Ordering::Relaxed);
+    } else {
+        ATTENTION.fetch_and(!COMING, Ordering::Relaxed);
+    }
 }
 
 /// Checkpoints committed since the start or restart of this process.
@@ -174,6 +192,9 @@ pub fn begin(world_rank: u32) {
         written: false,
         times: Times::default(),
     });
+    if at_safe_point::is_counted(world_rank) {
+        ATTENTION.fetch_or(COUNTING, Ordering::Relaxed);
+    }
 }
 
 /// The port through which the agent talks to this rank.
@@ -210,7 +231,7 @@ pub fn shutdown() {
     if let Some(agent) = agent {
         agent.shutdown();
     }
-    PENDING.store(false, Ordering::Relaxed);
+    set_pending(false);
 }
 
 /// A checkpoint that was asked for.
@@ -232,18 +253,22 @@ impl Requested {
     }
 }
 
-/// Asks for a checkpoint of the job; `None` while MPI is not running. An attempt that is under way does not count: the
-/// next one serves the request.
+/// Asks for a checkpoint of the job; `None` while MPI is not running. An attempt that is under way is the one asked for:
+/// the calling thread runs, so the cut is still to come, and finds it here.
 pub fn request() -> Option<Requested> {
     let mut guard = cut();
-    let under_way = u64::from(guard.phase() != Phase::Idle);
+    let under_way = guard.phase() != Phase::Idle;
     guard.get()?;
     let requested = Requested {
-        ends_at: ENDED.load(Ordering::Acquire) + under_way + 1,
-        committed_before: committed() + under_way,
+        ends_at: ENDED.load(Ordering::Acquire) + 1,
+        committed_before: committed(),
     };
     drop(guard);
-    agent_slot().as_ref()?.request_checkpoint(false);
+    let agent = agent_slot();
+    let agent = agent.as_ref()?;
+    if !under_way {
+        agent.request_checkpoint(false);
+    }
     Some(requested)
 }
 
@@ -330,6 +355,22 @@ pub fn enter_clock(a: &mut Args<'_>, clock: ClockId, comm: &CommSlot, start: Sta
         )?;
         patience.pause(a);
     }
+}
+
+/// The safe point at which a call of `function` begins or ends.
+#[inline]
+pub fn call_boundary(frame: &mut CrossFrame, function: &'static str) {
+    if has_attention() {
+        attend(frame, function);
+    }
+}
+
+#[cold]
+fn attend(frame: &mut CrossFrame, function: &str) {
+    if ATTENTION.load(Ordering::Relaxed) & COUNTING != 0 {
+        at_safe_point::pass(frame, function);
+    }
+    safe_point(frame);
 }
 
 /// A safe point in a call: parks the thread if every thread is to stop.
@@ -487,7 +528,7 @@ fn all_parked(cut: &Cut) -> bool {
 /// Receives what has arrived and tests what is pending. `true` when that changed what this rank reports.
 fn drain_step() -> Result<bool, MpiError> {
     let Ok(native) = native() else {
-        return Ok(set_pending(0));
+        return Ok(set_incomplete(0));
     };
     let received_before = COUNTERS.received.load(Ordering::Relaxed);
     let parked = cut().get().is_some_and(|cut| all_parked(cut));
@@ -500,13 +541,13 @@ fn drain_step() -> Result<bool, MpiError> {
         store_matched(native)?;
         // Before this rank says that nothing is pending: others still serve what it has asked of their memory.
         windows::flush_used(native)?;
-        changed = set_pending(test_active()?);
+        changed = set_incomplete(test_active()?);
     }
     Ok(changed || COUNTERS.received.load(Ordering::Relaxed) != received_before)
 }
 
 /// Publishes how many operations are not complete.
-fn set_pending(pending: u64) -> bool {
+fn set_incomplete(pending: u64) -> bool {
     match cut().get() {
         Some(cut) => cut.pending.replace(pending) != Some(pending),
         None => false,
@@ -568,7 +609,7 @@ impl RankPort for Port {
                     intent: Some(Instant::now()),
                     ..Times::default()
                 };
-                PENDING.store(true, Ordering::Relaxed);
+                set_pending(true);
                 if let Some(reason) = foreign::refusal() {
                     cut.rank.fail(reason.to_owned());
                 }
@@ -582,7 +623,7 @@ impl RankPort for Port {
                 finish_attempt(*number, *kill);
             }
             Broadcast::Aborted { reason, .. } => {
-                PENDING.store(false, Ordering::Relaxed);
+                set_pending(false);
                 checkpoint::abandoned(reason);
                 let ended = ENDED.fetch_add(1, Ordering::Release) + 1;
                 raise(events::ABANDONED, [ended, cut.times.conclude()]);
@@ -648,7 +689,7 @@ fn activity(cut: &Cut) -> Activity {
 /// A checkpoint is whole.
 fn finish_attempt(number: u64, kill: bool) {
     COMMITTED.fetch_add(1, Ordering::Release);
-    PENDING.store(false, Ordering::Relaxed);
+    set_pending(false);
     ENDED.fetch_add(1, Ordering::Release);
     if kill {
         checkpoint::end_job(number);

@@ -24,7 +24,7 @@ use mana_table::constants as mpi;
 use serde::{Deserialize, Serialize};
 
 use crate::buffered::Buffers;
-use crate::calls::{Allocations, Bridges, Fortran};
+use crate::calls::{Allocations, Bridges, Fortran, Leaving};
 use crate::comms::Comms;
 use crate::error::MpiError;
 use crate::foreign::Foreign;
@@ -113,6 +113,9 @@ pub struct State {
     /// Messages of the side channel that the network has not taken yet.
     #[serde(default)]
     pub outgoing: Outgoing,
+    /// How far this rank has got in `MPI_Finalize`.
+    #[serde(default)]
+    pub leaving: Leaving,
     /// Processes of other jobs.
     #[serde(default)]
     pub foreign: Foreign,
@@ -151,6 +154,7 @@ impl Default for State {
             buffers: Buffers::default(),
             partitioned: Partitioned::default(),
             outgoing: Outgoing::default(),
+            leaving: Leaving::default(),
             foreign: Foreign::default(),
             tools: Tools::default(),
             bridges: Bridges::default(),

@@ -20,7 +20,7 @@ use crate::args::Args;
 use crate::error::{Call, MpiError};
 use crate::generated::dispatch::SERVERS;
 use crate::tools::deliver;
-use crate::{cut, forward, leave, persistent, raise, restarts};
+use crate::{cut, forward, leave, outputs, persistent, raise, restarts};
 
 /// A function of the engine that serves calls.
 pub type Server = fn(&mut Args<'_>) -> Call;
@@ -82,15 +82,15 @@ fn serve_slot(frame: &mut CrossFrame, slot: usize) -> u64 {
     };
     // mana_checkpoint has its own: one that parked it here would not be known to be the one it asks for.
     if row.id != fns::MANA_CHECKPOINT {
-        cut::safe_point(frame);
+        cut::call_boundary(frame, row.name);
     }
     restarts::call_functions();
     let result = serve(frame, row, SERVERS[slot]) as u64;
     deliver::deliver();
-    if cut::pending() {
+    if cut::has_attention() {
         // From here on the call has happened: a restart returns its result.
         frame.complete(result);
-        cut::safe_point(frame);
+        cut::call_boundary(frame, row.name);
     }
     result
 }
@@ -99,7 +99,7 @@ fn serve_slot(frame: &mut CrossFrame, slot: usize) -> u64 {
 #[inline(always)]
 fn serve(frame: &mut CrossFrame, row: &'static Function, server: Option<Server>) -> i32 {
     let mut args = Args::new(frame, row);
-    let outcome = match row.policy {
+    let outcome = outputs::check(&args, usize::from(row.id.0)).and_then(|()| match row.policy {
         Policy::Unsupported(reason) => Err(MpiError::unsupported(row.name, reason)),
         Policy::Collective => forward::collective(&mut args),
         Policy::Icollective => forward::icollective(&mut args),
@@ -111,9 +111,12 @@ fn serve(frame: &mut CrossFrame, row: &'static Function, server: Option<Server>)
                 "the engine has no function for it",
             )),
         },
-    };
+    });
     match outcome {
         Ok(()) => args.result(),
-        Err(error) => raise::raise(&args, &error),
+        Err(error) => {
+            outputs::clear(&mut args);
+            raise::raise(&args, &error)
+        }
     }
 }

@@ -7,13 +7,15 @@ use std::path::Path;
 use mana_split::loader::{self, Program};
 
 use crate::error::EngineError;
-use crate::{init, process, restart as restarting};
+use crate::{alone, init, process, restart as restarting, surroundings};
 
-/// Runs a program in this process' upper half. Returns only when that fails.
+/// Runs a program in this process' upper half. Returns only when that fails. `by_itself`: no launcher has started it, and it
+/// is not known to use MPI, so that it is a job of its own until it does.
 pub fn run(
     path: &Path,
     args: Vec<OsString>,
     env: Vec<OsString>,
+    by_itself: bool,
 ) -> Result<std::convert::Infallible, EngineError> {
     process::prepare()?;
     let loaded = loader::load(&Program {
@@ -21,6 +23,11 @@ pub fn run(
         args,
         env,
     })?;
+    if by_itself {
+        let reserved = surroundings::reserve(None)?;
+        alone::begin()?;
+        surroundings::settle(reserved)?;
+    }
     loaded.start()
 }
 

@@ -33,7 +33,7 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// Whose handler judges errors that are about no object.
+    /// Whose handler judges errors that are about no object, if it has one.
     pub const COMM_SELF: Self = Self::Comm(mpi::MPI_COMM_SELF);
 
     /// The holder of a kind.
@@ -77,10 +77,10 @@ impl Holder {
     }
 
     /// Who judges errors instead, when this is no object (that may be the error).
-    pub fn stand_in(self) -> Self {
+    pub fn stand_in(self, state: &State) -> Self {
         match self {
             Self::File(_) => Self::NO_FILE,
-            Self::Comm(_) | Self::Win(_) | Self::Session(_) => Self::COMM_SELF,
+            Self::Comm(_) | Self::Win(_) | Self::Session(_) => state.holder_of_nothing(),
         }
     }
 
@@ -123,6 +123,16 @@ impl Holder {
 }
 
 impl State {
+    /// Whose handler judges errors that are about no object. MPI 4 says `MPI_COMM_SELF`'s, up to MPI 3 it was
+    /// `MPI_COMM_WORLD`'s: a program that has given a handler only to the latter means that one.
+    pub fn holder_of_nothing(&self) -> Holder {
+        let world = Holder::Comm(mpi::MPI_COMM_WORLD);
+        match (self.errhandler(Holder::COMM_SELF), self.errhandler(world)) {
+            (Ok(ERRORS_ARE_FATAL), Ok(_)) => world,
+            _ => Holder::COMM_SELF,
+        }
+    }
+
     /// The error handler of an object.
     pub fn errhandler(&self, holder: Holder) -> Result<ErrhandlerHandle, MpiError> {
         Ok(match holder {

@@ -40,6 +40,11 @@ pub fn world() -> Option<World> {
     WORLD.get().copied()
 }
 
+/// The rank and size of a process that has no MPI.
+pub fn set_world(world: World) {
+    let _ = WORLD.set(world);
+}
+
 /// A native call needed to get going failed.
 fn failed(doing: &'static str, function: &'static str) -> impl Fn(MpiError) -> EngineError {
     move |error| EngineError::NativeCall {
@@ -205,6 +210,16 @@ pub fn start_agent(world: World) -> Result<(), EngineError> {
     let contacts = exchange_contacts(world, &contact)
         .map_err(failed("connecting the agents", "MPI_Allgather"))?;
     let cookie = share_cookie(world).map_err(failed("connecting the agents", "MPI_Bcast"))?;
+    launch_agent(world, listener, contacts, cookie)
+}
+
+/// Starts the agent of a rank that knows all the others.
+pub fn launch_agent(
+    world: World,
+    listener: Listener,
+    contacts: Vec<Contact>,
+    cookie: Cookie,
+) -> Result<(), EngineError> {
     let config = AgentConfig {
         rank: world.rank,
         size: world.size,

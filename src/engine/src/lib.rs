@@ -14,7 +14,9 @@
 //! function in `calls`.
 #![deny(unsafe_code)]
 
+mod alone;
 mod args;
+mod at_safe_point;
 mod attributes;
 mod buffered;
 mod callback;
@@ -56,6 +58,7 @@ mod native_info;
 mod native_type;
 mod objects;
 mod ops;
+mod outputs;
 mod p2p;
 mod partitioned;
 mod persistent;

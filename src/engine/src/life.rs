@@ -20,7 +20,7 @@ use mana_table::fns;
 
 use crate::engine::{Life, State, native, state, try_native};
 use crate::error::{Call, EngineError, MpiError};
-use crate::{cut, init, native_call, surroundings};
+use crate::{alone, cut, init, native_call, surroundings};
 
 /// Held while the library is being started: two threads may open a session at once.
 static STARTING: Mutex<()> = Mutex::new(());
@@ -48,6 +48,7 @@ pub fn bring_up<T>(
     }
     let failed =
         |error: EngineError| MpiError::new(mpi::MPI_ERR_OTHER, crate::entry::with_causes(&error));
+    alone::end();
     let reserved = surroundings::reserve(None).map_err(failed)?;
     let (world, level) = init::start_native(required).map_err(failed)?;
     init::join_world(world).map_err(failed)?;

@@ -46,39 +46,39 @@ unsafe fn cross2(function: FnId, first: u64, second: u64) -> i32 {
 /// `MPI_Comm_rank(comm, rank)`.
 extern "C" fn comm_rank(comm: u64, rank: *mut i32) -> i32 {
     match publish::comm(comm) {
-        Some(slot) => {
+        Some(slot) if !rank.is_null() => {
             // SAFETY: the prototype promises an `int` to write to.
             unsafe { rank.write(slot.rank()) };
             mpi::MPI_SUCCESS
         }
         // SAFETY: MPI_Comm_rank takes two words.
-        None => unsafe { cross2(fns::MPI_COMM_RANK, comm, rank as u64) },
+        _ => unsafe { cross2(fns::MPI_COMM_RANK, comm, rank as u64) },
     }
 }
 
 /// `MPI_Comm_size(comm, size)`.
 extern "C" fn comm_size(comm: u64, size: *mut i32) -> i32 {
     match publish::comm(comm) {
-        Some(slot) => {
+        Some(slot) if !size.is_null() => {
             // SAFETY: the prototype promises an `int` to write to.
             unsafe { size.write(slot.size()) };
             mpi::MPI_SUCCESS
         }
         // SAFETY: MPI_Comm_size takes two words.
-        None => unsafe { cross2(fns::MPI_COMM_SIZE, comm, size as u64) },
+        _ => unsafe { cross2(fns::MPI_COMM_SIZE, comm, size as u64) },
     }
 }
 
 /// `MPI_Type_size(datatype, size)`.
 extern "C" fn type_size(datatype: u64, size: *mut i32) -> i32 {
     match publish::datatype(datatype) {
-        Some(slot) => {
+        Some(slot) if !size.is_null() => {
             // SAFETY: the prototype promises an `int` to write to.
             unsafe { size.write(i32::try_from(slot.size_bytes()).unwrap_or(mpi::MPI_UNDEFINED)) };
             mpi::MPI_SUCCESS
         }
         // SAFETY: MPI_Type_size takes two words.
-        None => unsafe { cross2(fns::MPI_TYPE_SIZE, datatype, size as u64) },
+        _ => unsafe { cross2(fns::MPI_TYPE_SIZE, datatype, size as u64) },
     }
 }
 

@@ -35,6 +35,11 @@ impl Scratch {
                 made: false,
             });
         }
+        Self::made(native, info)
+    }
+
+    /// As [`Scratch::new`], but never the null info, which Open MPI's `MPI_File_set_info` refuses.
+    pub fn made(native: &'static Native, info: &Info) -> Result<Self, MpiError> {
         let mut handle = 0_u64;
         native_call::call(
             native,

@@ -4,6 +4,7 @@
 //!   Constructor --recipe()--> Recipe --call--> native type --with_bounds--> native type with our layout's bounds
 //!        |                      ^
 //!        +------in_bytes--------+   where a stride does not fit an int and the library has no large-count functions
+//!        +------repeated------------------> native type     where a contiguous type's count does not
 //! ```
 //!
 //! Libraries differ in how they pad (MPI-5.0 section 5.1.6 leaves it open), applications must not see that: a native
@@ -28,10 +29,10 @@ pub fn build(native: &Native, constructor: &Constructor, layout: &Layout) -> Res
         return Ok(equivalent(layout));
     }
     let wanted = recipe(native, constructor)?;
-    let below = if wanted.is_callable(native) {
-        wanted.call(native)?
-    } else {
-        recipe(native, &in_bytes(constructor)?)?.call(native)?
+    let below = match constructor {
+        _ if wanted.is_callable(native) => wanted.call(native)?,
+        Constructor::Contiguous { count, old } => repeated(native, part(*old)?, *count)?,
+        _ => recipe(native, &in_bytes(constructor)?)?.call(native)?,
     };
     with_bounds(native, below, layout)
 }

@@ -2,9 +2,9 @@
 //! (MPI-5.0 section 9.3), with our handles and the standard's classes.
 //!
 //! ```text
-//!   error -> which object? comm, window, file or session parameter, else MPI_COMM_SELF (see `holder`)
+//!   error -> which object? comm, window, file or session parameter, else MPI_COMM_SELF or _WORLD (see `holder`)
 //!         -> its handler:  FATAL / ABORT: say what happened, end the job
-//!                          RETURN: the code          user function: called with our handle, then the code
+//!                          RETURN: the code          user function: called with our handle, then the code that it leaves
 //! ```
 
 use mana_record_replay::address::UpperAddress;
@@ -26,7 +26,7 @@ pub enum Reaction {
     Abort,
     /// Return the code.
     Return,
-    /// Call the application's function at this address, then return the code.
+    /// Call the application's function at this address, then return the code that it leaves.
     Call(u64),
 }
 
@@ -39,7 +39,7 @@ pub fn raise(a: &Args<'_>, error: &MpiError) -> i32 {
     }
     let holder = Holder::of_call(a)
         .or_else(|| Holder::of_request(a))
-        .unwrap_or(Holder::COMM_SELF);
+        .unwrap_or_else(|| state().holder_of_nothing());
     raise_on(holder, a.row().id, error)
 }
 
@@ -49,12 +49,13 @@ pub fn raise_on(holder: Holder, function: FnId, error: &MpiError) -> i32 {
         let state = state();
         match state.errhandler(holder) {
             Ok(handler) => (state.objects.reaction(handler), holder),
-            Err(_) => (
-                state
-                    .errhandler(holder.stand_in())
-                    .map_or(Reaction::Fatal, |handler| state.objects.reaction(handler)),
-                holder.stand_in(),
-            ),
+            Err(_) => {
+                let stand_in = holder.stand_in(&state);
+                let reaction = state
+                    .errhandler(stand_in)
+                    .map_or(Reaction::Fatal, |handler| state.objects.reaction(handler));
+                (reaction, stand_in)
+            }
         }
     };
     react(reaction, holder, function, error)
@@ -71,7 +72,8 @@ pub fn react(reaction: Reaction, holder: Holder, function: FnId, error: &MpiErro
                 UpperAddress(address),
                 &[(&raw mut handle) as u64, (&raw mut code) as u64],
             );
-            error.class
+            // The handler may put another code there for the call to return, also MPI_SUCCESS.
+            code
         }
         Reaction::Fatal | Reaction::Abort => die(function, error, reaction, holder),
     }

@@ -16,7 +16,7 @@ use crate::engine::{native, state};
 use crate::error::{EngineError, MpiError};
 use crate::publish::{self, CommSlot};
 use crate::request::{Kind, Progress};
-use crate::{native_call, p2p, windows};
+use crate::{native_call, p2p, side_channel, windows};
 
 /// Makes all native objects anew.
 pub fn rebuild() -> Result<(), EngineError> {
@@ -164,6 +164,9 @@ fn refill_queues() {
 }
 
 /// Posts the pending receives again, in the order in which they were posted.
+///
+/// One on a communicator that was freed meanwhile can only be cancelled any more: all members have freed it, since there
+/// is no cut otherwise, and what they had sent on it before has arrived. It is posted where nothing will ever come.
 fn receives(native: &'static Native) -> Result<(), MpiError> {
     let mut pending: Vec<_> = state()
         .requests
@@ -175,12 +178,11 @@ fn receives(native: &'static Native) -> Result<(), MpiError> {
         .collect();
     pending.sort_unstable_by_key(|(started, ..)| *started);
     for (_, id, args) in pending {
-        let posted = p2p::post_native(
-            native,
-            &args,
-            p2p::comm(args.comm)?,
-            p2p::datatype(args.datatype)?,
-        )?;
+        let datatype = p2p::datatype(args.datatype)?;
+        let posted = match publish::comm(args.comm) {
+            Some(comm) => p2p::post_native(native, &args, comm, datatype)?,
+            None => side_channel::post_in_vain(native, &args, datatype)?,
+        };
         if let Some(request) = state().requests.get_mut(id) {
             request.native = posted.native;
             request.started = posted.started;

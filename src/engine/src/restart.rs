@@ -22,7 +22,7 @@ use mana_split::{import_state, restore, signals};
 use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
 use crate::error::EngineError;
-use crate::{init, local, process, rebuild, restarts, surroundings};
+use crate::{alone, init, local, process, rebuild, restarts, surroundings};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
 pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
@@ -43,7 +43,11 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
 
     process::prepare()?;
     let reserved = surroundings::reserve(Some(&saved.surroundings))?;
-    let (world, _) = init::start_native(level)?;
+    let world = if saved.alone {
+        init::World { rank: 0, size: 1 }
+    } else {
+        init::start_native(level)?.0
+    };
     check_ranks(&checkpoint, manifest.ranks, world.size)?;
 
     let reader = checkpoint.open_rank(world.rank)?;
@@ -57,16 +61,20 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     restore_state(metadata.state);
     restarts::count_one();
     surroundings::restore(&metadata.surroundings)?;
-    init::join_world(world)?;
-    rebuild::rebuild()?;
-    init::start_agent(world)?;
+    if metadata.alone {
+        alone::begin()?;
+    } else {
+        init::join_world(world)?;
+        rebuild::rebuild()?;
+        init::start_agent(world)?;
+    }
     surroundings::settle(reserved)?;
     if world.rank == 0 {
-        eprintln!(
-            "mana: {} goes on with {} ranks",
-            checkpoint.path().display(),
-            world.size
-        );
+        let ranks = match world.size {
+            1 => "1 rank".to_owned(),
+            ranks => format!("{ranks} ranks"),
+        };
+        eprintln!("mana: {} goes on with {ranks}", checkpoint.path().display());
     }
     Ok(restore::resume_all(metadata.threads)?)
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use mana_descriptors::FilePolicy;
 use mana_image::{Compression, FaultScript};
 
+pub use crate::at_safe_point::SafePoint;
+
 /// The engine's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -26,6 +28,8 @@ pub struct Settings {
     pub files: FilePolicy,
     /// What goes wrong on purpose when a checkpoint is written (`MANA_DISK_FAULT`).
     pub disk_fault: Option<FaultScript>,
+    /// Where a checkpoint is taken for debugging (`MANA_CKPT_AT_SAFE_POINT`).
+    pub at_safe_point: Option<SafePoint>,
 }
 
 impl Default for Settings {
@@ -39,6 +43,7 @@ impl Default for Settings {
             compression: Compression::Auto,
             files: FilePolicy::Check,
             disk_fault: None,
+            at_safe_point: None,
         }
     }
 }

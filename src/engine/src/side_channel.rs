@@ -1,4 +1,5 @@
-//! Messages of our own between ranks, beside the application's: what partitioned communication is made of.
+//! Messages of our own between ranks, beside the application's: what partitioned communication is made of, and how ranks
+//! wait for each other in `MPI_Finalize`.
 //!
 //! ```text
 //!   send(rank, subject, words) -> counted MPI_Isend on a duplicate of the world that the application cannot name
@@ -21,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{native, state};
 use crate::error::MpiError;
 use crate::init::World;
-use crate::publish::{self, CommFacts, CommSlot};
-use crate::request::{RequestId, SendArgs};
+use crate::publish::{self, CommFacts, CommSlot, TypeSlot};
+use crate::request::{ReceiveArgs, Request, RequestId, SendArgs};
 use crate::{comms, native_call, p2p};
 
 /// Its place among the published communicators: a value that the standard gives to nothing.
@@ -34,7 +35,21 @@ const GID: Gid = Gid(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// Parts of partitioned messages (`partitioned`).
-    Partition = 1,
+    Partition,
+    /// The sender is in `MPI_Finalize`, in so many rounds (`calls::finalize`).
+    Leaving(u32),
+}
+
+/// A tag that no message bears.
+const NO_SUBJECT: i32 = 0;
+
+impl Subject {
+    fn tag(self) -> i32 {
+        match self {
+            Self::Partition => 1,
+            Self::Leaving(round) => 2 + round as i32,
+        }
+    }
 }
 
 /// Messages that the network has not taken yet.
@@ -81,7 +96,7 @@ pub fn send(to: u32, subject: Subject, words: Vec<u64>, len_bytes: usize) -> Res
         count: len_bytes as i64,
         datatype: mpi::MPI_PACKED,
         destination: to as i32,
-        tag: subject as i32,
+        tag: subject.tag(),
         comm: HANDLE,
         function: fns::MPI_ISEND.0,
     })?;
@@ -96,7 +111,7 @@ pub fn send(to: u32, subject: Subject, words: Vec<u64>, len_bytes: usize) -> Res
 pub fn receive(subject: Subject) -> Result<Option<Incoming>, MpiError> {
     let native = native()?;
     let channel = p2p::comm(HANDLE)?;
-    let (anyone, tag) = (mpi::MPI_ANY_SOURCE, subject as i32);
+    let (anyone, tag) = (mpi::MPI_ANY_SOURCE, subject.tag());
     let matched = {
         // The look into the queue and the one into the network are one step: see `p2p::start_receive`.
         let mut state = state();
@@ -117,6 +132,22 @@ pub fn receive(subject: Subject) -> Result<Option<Incoming>, MpiError> {
         source: completion.source as u32,
         bytes: p2p::receive_packed(native, message, &completion)?,
     }))
+}
+
+/// Posts a receive that no message will ever match.
+pub fn post_in_vain(
+    native: &'static Native,
+    args: &ReceiveArgs,
+    datatype: &TypeSlot,
+) -> Result<Request, MpiError> {
+    let channel = p2p::comm(HANDLE)?;
+    let nothing = ReceiveArgs {
+        source: channel.rank(),
+        tag: NO_SUBJECT,
+        comm: HANDLE,
+        ..*args
+    };
+    p2p::post_native(native, &nothing, channel, datatype)
 }
 
 /// Lets go of messages that the network has taken; `true` when none is left.

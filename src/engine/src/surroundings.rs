@@ -60,6 +60,7 @@ pub fn settle(reserved: Reserved) -> Result<(), EngineError> {
 /// Describes all of it; the program is stopped. Says what cannot be kept, when that is new.
 pub fn save() -> Result<Surroundings, EngineError> {
     let standard = STANDARD.get().copied().unwrap_or_default();
+    descriptors::claim_fifos()?;
     let descriptors = mana_descriptors::save(&descriptors::owned(), &standard)?;
     tell(&descriptors.lost);
     let mask = rustix::process::umask(Mode::empty());

@@ -70,10 +70,12 @@ pub fn translate(
     let mut words = ArgumentWords::new();
     let arrays = LazyCell::new(|| Arrays::of(a, comm));
     for (i, param) in a.row().params.iter().enumerate() {
-        let word = match (param.kind, param.length) {
-            (Kind::Request, _) => request,
-            (_, Length::Scalar) => scalar(native, a, i, param, narrow)?,
-            (Kind::Datatype, _) => {
+        let word = match (param.kind, param.length, same_array(a, i)) {
+            (Kind::Request, ..) => request,
+            (_, Length::Scalar, _) => scalar(native, a, i, param, narrow)?,
+            // What is one array stays one: MPICH compares them when it looks for buffers that are one, too.
+            (.., Some(same)) => words[same],
+            (Kind::Datatype, ..) => {
                 let types = (0..arrays.length(a, i))
                     .map(|at| datatype(a, i, at))
                     .collect::<Vec<_>>();
@@ -95,6 +97,19 @@ pub fn translate(
         keep,
         _large: large,
     })
+}
+
+/// The parameter before `i` that is the same array, if `i` is one.
+fn same_array(a: Words<'_>, i: usize) -> Option<usize> {
+    let params = a.row().params;
+    let is_same = |at: &usize| {
+        a.raw(*at) == a.raw(i)
+            && (params[*at].kind, params[*at].length) == (params[i].kind, params[i].length)
+    };
+    match params[i].length {
+        Length::Scalar => None,
+        _ => (0..i).find(is_same),
+    }
 }
 
 /// Pairs of a count and its datatype, outside reductions.

@@ -21,7 +21,7 @@ use crate::error::{Call, MpiError};
 use crate::progress::{self, CallProgress, Resumed};
 use crate::request::{Progress, Request, RequestId};
 use crate::status::Completion;
-use crate::{cut, grequest, holder, p2p};
+use crate::{cut, grequest, holder, p2p, publish};
 
 /// Tests before a waiting thread begins to yield. None ever does when each has a core: a yield gives others of the machine the
 /// whole time slice, and the message comes meanwhile.
@@ -66,6 +66,18 @@ impl Patience {
         } else {
             std::hint::spin_loop();
         }
+    }
+}
+
+/// A waiting rank keeps the native library moving: others may wait for the rest of a message that it is sending.
+pub fn keep_moving() {
+    if let Some(world) = publish::world() {
+        // What a probe finds wrong, the program's own calls will find too.
+        let _ = p2p::probe(
+            mpi::MPI_ANY_SOURCE,
+            mpi::MPI_ANY_TAG,
+            u64::from(world.handle()),
+        );
     }
 }
 

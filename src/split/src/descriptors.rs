@@ -13,7 +13,7 @@
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::error::{Error, Result};
@@ -123,6 +123,22 @@ pub fn note_lower_half() -> Result<()> {
     for number in open_numbers()? {
         if !is_owned(number) {
             LOWER.insert(number);
+        }
+    }
+    Ok(())
+}
+
+/// FIFOs with a path are opened by the upper half only, in a way that no hook sees: they become its own.
+///
+/// # Errors
+/// [`Error::Os`] when /proc/self/fd cannot be read.
+pub fn claim_fifos() -> Result<()> {
+    for number in open_numbers()?.into_iter().filter(|n| !is_owned(*n)) {
+        let link = format!("/proc/self/fd/{number}");
+        let is_fifo = rustix::fs::stat(&link)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+        if is_fifo && std::fs::read_link(&link).is_ok_and(|path| path.is_absolute()) {
+            adopt(number);
         }
     }
     Ok(())

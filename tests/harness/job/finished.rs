@@ -34,6 +34,12 @@ impl Finished {
         })
     }
 
+    /// What is stdout in such an output, also in one of a job that was killed.
+    pub fn stdout_in(output: &str) -> &str {
+        let text = output.strip_prefix("--- stdout\n").unwrap_or(output);
+        text.split("--- stderr\n").next().unwrap_or(text)
+    }
+
     /// All it printed.
     pub fn output(&self) -> String {
         format!("--- stdout\n{}--- stderr\n{}---", self.stdout, self.stderr)

@@ -103,6 +103,11 @@ impl Job {
         self.output()
     }
 
+    /// `kill -9` of one rank; false where there is none (yet, or any more).
+    pub fn kill9_rank(&self, rank: u32) -> bool {
+        processes::kill9_rank(&self.mark, rank)
+    }
+
     /// Its processes.
     pub fn processes(&self) -> Vec<processes::Process> {
         processes::marked(&self.mark)

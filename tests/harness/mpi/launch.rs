@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use super::{Flavour, MPICH_4, Mpi};
+use super::{Flavour, MPICH_4, Mpi, OPENMPI_4};
 
 /// What carries the messages between ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,12 @@ impl Mpi {
     /// Whether a job of four ranks can run over TCP: MPICH 4.0.2's UCX hangs in `MPI_Finalize` then, natively too.
     pub fn has_tcp(&self) -> bool {
         self.name != MPICH_4.name
+    }
+
+    /// Whether windows can be made over TCP with `MPI_THREAD_MULTIPLE`: Open MPI 4.1 has no component for that
+    /// (osc/pt2pt knows no threads, osc/rdma does not know TCP), and says that the window is invalid.
+    pub fn has_threaded_windows_over_tcp(&self) -> bool {
+        self.name != OPENMPI_4.name
     }
 
     /// The launcher up to where the program's name follows, for `ranks` ranks.

@@ -53,7 +53,7 @@ impl Mpi {
 ///
 /// # Errors
 /// See [`Mpi::provision`].
-pub(crate) fn provision_libclang() -> Result<()> {
+pub fn provision_libclang() -> Result<()> {
     let found = || {
         let versions = std::fs::read_dir("/usr/lib")
             .into_iter()

@@ -103,11 +103,56 @@ static void added(void) {
 #endif
 }
 
+/* What a handler writes over the code is what the call returns. */
+static void forgiving(MPI_Comm *comm, int *code, ...) {
+    (void)comm;
+    if (*code == MPI_ERR_RANK) *code = MPI_SUCCESS;
+}
+
+static void overwritten(void) {
+    MPI_Errhandler mine;
+    MPI_Comm comm;
+    int value = 0;
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    MPI_Comm_create_errhandler(forgiving, &mine);
+    MPI_Comm_set_errhandler(comm, mine);
+    MPI_Errhandler_free(&mine);
+    if (check_under_mana()) CHECK_INT(MPI_Send(&value, 1, MPI_INT, 5, 0, comm), MPI_SUCCESS);
+    CHECK_ERROR(MPI_Send(&value, -1, MPI_INT, 0, 0, comm), MPI_ERR_COUNT);
+    MPI_Comm_free(&comm);
+}
+
+/* An error about no object is MPI_COMM_SELF's; while that has the handler it began with, MPI_COMM_WORLD's, as of old. */
+static void of_nothing(void) {
+    MPI_Datatype type;
+    if (!check_under_mana()) return;
+    CHECK_ERROR(MPI_Type_contiguous(-1, MPI_INT, &type), MPI_ERR_COUNT);
+    CHECK_ERROR(MPI_Send(&type, 0, MPI_INT, 0, 0, MPI_COMM_NULL), MPI_ERR_COMM);
+}
+
+/* There must be a place for a result, and what could not be made is null. */
+static void results(void) {
+    MPI_Datatype type = MPI_INT;
+    MPI_Comm comm = MPI_COMM_WORLD;
+    int dims[1] = {check_size + 1}, periods[1] = {0}, value = 0;
+    if (!check_under_mana()) return;
+    CHECK_ERROR(MPI_Comm_split(MPI_COMM_WORLD, 0, 0, NULL), MPI_ERR_ARG);
+    CHECK_ERROR(MPI_Comm_size(MPI_COMM_WORLD, NULL), MPI_ERR_ARG);
+    CHECK_ERROR(MPI_Comm_rank(MPI_COMM_WORLD, NULL), MPI_ERR_ARG);
+    CHECK_ERROR(MPI_Type_size(MPI_INT, NULL), MPI_ERR_ARG);
+    CHECK_ERROR(MPI_Isend(&value, 1, MPI_INT, 0, 0, MPI_COMM_WORLD, NULL), MPI_ERR_ARG);
+    CHECK(MPI_Type_vector(1, -1, 1, MPI_INT, &type) != MPI_SUCCESS && type == MPI_DATATYPE_NULL);
+    CHECK(MPI_Cart_create(MPI_COMM_WORLD, 1, dims, periods, 0, &comm) != MPI_SUCCESS && comm == MPI_COMM_NULL);
+}
+
 int main(int argc, char **argv) {
     check_begin(&argc, &argv, 2);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    of_nothing();
+    results();
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
     handlers();
+    overwritten();
     strings();
     added();
     return check_end();

@@ -104,10 +104,15 @@ static void hints(void) {
     MPI_Info_set(info, "a_key_that_is_longer_than_thirty_six_characters", "1");
     CHECK_INT(MPI_File_open(MPI_COMM_WORLD, file_name, MPI_MODE_RDWR, info, &file), MPI_SUCCESS);
     CHECK_INT(MPI_File_set_info(file, info), MPI_SUCCESS);
+    MPI_Info_create(&used);
+    CHECK_INT(MPI_File_set_info(file, used), MPI_SUCCESS); /* without hints */
+    MPI_Info_free(&used);
     CHECK_INT(MPI_File_get_info(file, &used), MPI_SUCCESS);
     CHECK(used != MPI_INFO_NULL);
     MPI_Info_get(used, "cb_buffer_size", sizeof value - 1, value, &flag);
     if (flag) CHECK(strcmp(value, "131072") == 0);
+    MPI_Info_get(used, "mpi_memory_alloc_kinds", sizeof value - 1, value, &flag);
+    if (check_under_mana()) CHECK(flag && strcmp(value, "mpi,system") == 0);
     MPI_Info_free(&used);
     MPI_Info_free(&info);
     MPI_File_close(&file);

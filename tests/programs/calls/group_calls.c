@@ -110,6 +110,7 @@ static void errors(MPI_Group world) {
     CHECK_ERROR(MPI_Group_size(MPI_GROUP_NULL, &(int){0}), MPI_ERR_GROUP);
     if (!check_under_mana()) return;
     CHECK_ERROR(MPI_Group_incl(world, 2, (int[]){1, 1}, &group), MPI_ERR_RANK);
+    if (check_under_mana()) CHECK_ERROR(MPI_Group_translate_ranks(world, 1, (int[]){0}, world, NULL), MPI_ERR_ARG);
     CHECK_ERROR(MPI_Group_incl(world, -1, NULL, &group), MPI_ERR_ARG);
     int nowhere[1][3] = {{0, 3, 0}};
     CHECK_ERROR(MPI_Group_range_incl(world, 1, nowhere, &group), MPI_ERR_ARG);

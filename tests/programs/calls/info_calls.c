@@ -81,6 +81,11 @@ static void environment(void) {
 #if MPI_VERSION >= 4
     MPI_Info info;
     MPI_Info_create_env(0, NULL, &info);
+    if (check_under_mana()) { /* as one that is made before MPI_Init, which cannot know it */
+        int known;
+        MPI_Info_get(info, "maxprocs", 0, NULL, &known);
+        CHECK(!known);
+    }
     MPI_Info_set(info, "mine", "too");
     MPI_Info_free(&info);
 #endif

@@ -22,21 +22,28 @@ static void check_all(int round) {
     CHECK_INT(wrong, 0);
 }
 
-/* A message of no bytes arrives too, and not before it is sent. */
+/* A message of no bytes arrives too, and not before all its partitions are ready. */
 static void empty(void) {
     int other = 1 - check_rank, flag;
     MPI_Request send, receive;
-    MPI_Psend_init(out, 1, 0, MPI_DOUBLE, other, 6, MPI_COMM_WORLD, MPI_INFO_NULL, &send);
-    MPI_Precv_init(in, 1, 0, MPI_DOUBLE, other, 6, MPI_COMM_WORLD, MPI_INFO_NULL, &receive);
-    MPI_Start(&receive);
-    MPI_Parrived(receive, 0, &flag);
-    CHECK(!flag); /* the other rank is ready after the barrier */
-    MPI_Barrier(MPI_COMM_WORLD);
-    MPI_Start(&send);
-    MPI_Pready(0, send);
-    for (flag = 0; !flag;) MPI_Parrived(receive, 0, &flag);
-    MPI_Wait(&receive, MPI_STATUS_IGNORE);
-    MPI_Wait(&send, MPI_STATUS_IGNORE);
+    MPI_Psend_init(out, 2, 0, MPI_DOUBLE, other, 6, MPI_COMM_WORLD, MPI_INFO_NULL, &send);
+    MPI_Precv_init(in, 2, 0, MPI_DOUBLE, other, 6, MPI_COMM_WORLD, MPI_INFO_NULL, &receive);
+    for (int round = 0; round < 2; round++) {
+        MPI_Start(&receive);
+        MPI_Start(&send);
+        MPI_Pready(1, send);
+        for (int i = 0; i < 2; i++) {
+            MPI_Barrier(MPI_COMM_WORLD); /* the first is out */
+            MPI_Parrived(receive, i, &flag);
+            CHECK(!flag); /* the other rank's last one comes after the next barrier */
+        }
+        MPI_Barrier(MPI_COMM_WORLD);
+        MPI_Pready(0, send);
+        for (int i = 0; i < 2; i++)
+            for (flag = 0; !flag;) MPI_Parrived(receive, i, &flag);
+        MPI_Wait(&receive, MPI_STATUS_IGNORE);
+        MPI_Wait(&send, MPI_STATUS_IGNORE);
+    }
     MPI_Request_free(&receive);
     MPI_Request_free(&send);
 }

@@ -4,6 +4,7 @@
  *      Isendrecv      its send delivered, its receive pending; both delivered
  *      Waitany/some   some of the set handed over before the checkpoint, one complete and not handed over, some pending
  *      cancelled      before the checkpoint, waited for after it
+ *      receives on a communicator that is freed meanwhile: one comes true, one is cancelled
  *      a matched message, received after it; a receive that was given back with MPI_Request_free and comes true after it
  *
  * Prints "ok" or what differs, once per life. 2 ranks.
@@ -33,10 +34,11 @@ static int cancel(void *state, int complete) {
 static struct work work[3];
 
 int main(int argc, char **argv) {
-    MPI_Request generalized[3], pairs[2], set[5], cancelled, dropped;
+    MPI_Request generalized[3], pairs[2], set[5], cancelled, dropped, freed[2];
+    MPI_Comm gone;
     MPI_Message message;
     MPI_Status status, statuses[5];
-    int count, flag, index, indices[5], mine, theirs[2] = {-1, -1}, in[5] = {-1, -1, -1, -1, -1}, nothing, matched = -1;
+    int count, flag, index, indices[5], mine, theirs[2] = {-1, -1}, in[5] = {-1, -1, -1, -1, -1}, nothing, matched = -1, last[2] = {-1, -1};
     volatile int comes = -1;
     check_begin(&argc, &argv, 2);
     int other = 1 - check_rank;
@@ -70,6 +72,10 @@ int main(int argc, char **argv) {
     MPI_Irecv((void *)&comes, 1, MPI_INT, other, 21, MPI_COMM_WORLD, &dropped);
     MPI_Request_free(&dropped);
     CHECK(dropped == MPI_REQUEST_NULL);
+    MPI_Comm_dup(MPI_COMM_WORLD, &gone);
+    for (int i = 0; i < 2; i++) MPI_Irecv(&last[i], 1, MPI_INT, other, i, gone, &freed[i]);
+    MPI_Send(&mine, 1, MPI_INT, other, 0, gone);
+    MPI_Comm_free(&gone);
 
     CHECK(mana_checkpoint() >= 0);
 
@@ -120,5 +126,13 @@ int main(int argc, char **argv) {
     MPI_Send(&mine, 1, MPI_INT, other, 21, MPI_COMM_WORLD);
     while (comes == -1) MPI_Iprobe(MPI_ANY_SOURCE, 99, MPI_COMM_WORLD, &flag, MPI_STATUS_IGNORE);
     CHECK_INT(comes, 100 + other);
+    MPI_Wait(&freed[0], MPI_STATUS_IGNORE);
+    CHECK_INT(last[0], 100 + other);
+    MPI_Test(&freed[1], &flag, MPI_STATUS_IGNORE);
+    CHECK(!flag);
+    MPI_Cancel(&freed[1]);
+    MPI_Wait(&freed[1], &status);
+    MPI_Test_cancelled(&status, &flag);
+    CHECK(flag);
     return check_end();
 }

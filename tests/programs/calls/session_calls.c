@@ -127,6 +127,23 @@ static void intercommunicators(MPI_Session session) {
     MPI_Group_free(&world);
 }
 
+/* Messages of a session's communicator go by the session's buffer. */
+static void buffers(MPI_Session session, MPI_Comm self) {
+#if MPI_VERSION > 4
+    static char room[MPI_BSEND_OVERHEAD + 100];
+    char in = 0, *back;
+    int size;
+    CHECK_ERROR(MPI_Bsend("x", 1, MPI_CHAR, 0, 0, self), MPI_ERR_BUFFER);
+    CHECK_INT(MPI_Session_attach_buffer(session, room, sizeof room), MPI_SUCCESS);
+    CHECK_INT(MPI_Bsend("x", 1, MPI_CHAR, 0, 0, self), MPI_SUCCESS);
+    MPI_Recv(&in, 1, MPI_CHAR, 0, 0, self, MPI_STATUS_IGNORE);
+    CHECK_INT(in, 'x');
+    CHECK_INT(MPI_Session_detach_buffer(session, &back, &size), MPI_SUCCESS);
+    CHECK(back == room && size == (int)sizeof room);
+#endif
+    (void)session, (void)self;
+}
+
 int main(int argc, char **argv) {
     int flag = -1, sum = 0;
     char value[MPI_MAX_INFO_VAL];
@@ -161,6 +178,7 @@ int main(int argc, char **argv) {
     self = comm_of(session, "mpi://SELF", "org.example.first");
     MPI_Comm_size(self, &sum);
     CHECK_INT(sum, 1);
+    buffers(session, self);
     intercommunicators(session);
     intercommunicators(session);
     handlers();

@@ -10,6 +10,9 @@ static void contiguous(void) {
     MPI_Win_shared_query(win, MPI_PROC_NULL, &size, &unit, &base);
     CHECK_INT(size, sizeof(int));
     CHECK_INT(unit, sizeof(int));
+    int *none = base;
+    MPI_Win_shared_query(win, 0, &size, &unit, &none);
+    if (check_under_mana()) CHECK(size == 0 && none == NULL);
     MPI_Win_fence(0, win);
     for (int i = 0; i < check_rank; i++) mine[i] = 10 * check_rank + i;
     MPI_Win_fence(0, win);

@@ -144,6 +144,8 @@ static void bounds_and_names(void) {
     MPI_Type_set_name(type, "wide int");
     MPI_Type_get_name(type, name, &len);
     CHECK(len == 8 && strcmp(name, "wide int") == 0);
+    MPI_Type_get_name(MPI_LONG_LONG, name, &len);
+    if (check_under_mana()) CHECK(strcmp(name, "MPI_LONG_LONG_INT") == 0);
     MPI_Type_get_name(MPI_DOUBLE, name, &len);
     CHECK(strcmp(name, "MPI_DOUBLE") == 0);
     MPI_Type_free(&type);
@@ -255,6 +257,13 @@ static void large(void) {
     MPI_Type_size_c(type, &size);
     MPI_Type_get_extent_c(type, &lb, &extent);
     CHECK(size == 2 && lb == 0 && extent == ((MPI_Count)1 << 31) + 1);
+    MPI_Type_free(&type);
+    MPI_Type_contiguous_c(((MPI_Count)1 << 31) + 7, MPI_SHORT, &type);
+    MPI_Type_commit(&type);
+    MPI_Type_get_envelope_c(type, &n[0], &n[1], &n[2], &n[3], &made_by);
+    CHECK(made_by == MPI_COMBINER_CONTIGUOUS && n[2] == 1 && n[3] == 1);
+    MPI_Type_size_c(type, &size);
+    CHECK(size == ((MPI_Count)1 << 32) + 14);
     MPI_Type_free(&type);
 }
 #endif

@@ -52,6 +52,9 @@ pub struct Options {
     /// Natively only what has no native result yet.
     #[arg(long)]
     keep_native: bool,
+    /// Only natively, or only under mana: bugs are found without native runs of what passes.
+    #[arg(long, value_enum, conflicts_with = "checkpoint")]
+    side: Option<OneSide>,
     /// Checkpoint at a random time, kill, and go on under the next MPI.
     #[arg(long)]
     checkpoint: bool,
@@ -77,6 +80,13 @@ enum Name {
     Rsmpi,
     /// tests/programs/calls.
     Calls,
+}
+
+/// A side's name on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum OneSide {
+    Native,
+    Mana,
 }
 
 /// Where and how cases are run.
@@ -181,10 +191,11 @@ fn run_suites(options: &Options, store: &mut Store) -> Result<()> {
 
 /// With checkpoints, only mana runs: what the cases do natively is known from a run without.
 fn sides(options: &Options) -> &'static [Side] {
-    if options.checkpoint {
-        &[Side::Restarted]
-    } else {
-        &[Side::Native, Side::Mana]
+    match options.side {
+        _ if options.checkpoint => &[Side::Restarted],
+        Some(OneSide::Native) => &[Side::Native],
+        Some(OneSide::Mana) => &[Side::Mana],
+        None => &[Side::Native, Side::Mana],
     }
 }
 

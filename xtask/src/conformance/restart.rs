@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mana_suite::checkpoints::Checkpoints;
-use mana_suite::{JobSpec, Mpi, Result, SuiteError, mpi};
+use mana_suite::{Finished, JobSpec, Mpi, Result, SuiteError, mpi};
 
 use super::Place;
 use super::run::{Ran, ended};
@@ -37,7 +37,7 @@ pub(crate) fn run(place: &Place<'_>, ranks: u32, job: &JobSpec) -> Result<Ran> {
         Err(SuiteError::EndedEarly { .. }) => return ended(first.wait()),
         Err(error) => return ended(Err(error)),
     }
-    let before = stdout(&first.kill9_all());
+    let before = Finished::stdout_in(&first.kill9_all()).to_owned();
     let next = next(place.mpi);
     next.provision()?;
     let restart = again(place, next, ranks, checkpoints.path());
@@ -53,12 +53,6 @@ fn again(place: &Place<'_>, next: &'static Mpi, ranks: u32, dir: &Path) -> JobSp
         .env("MANA_MPI", next.library())
         .env("MANA_CKPT_DIR", dir)
         .watchdog(place.watchdog())
-}
-
-/// What the killed job had printed on stdout.
-fn stdout(output: &str) -> String {
-    let text = output.strip_prefix("--- stdout\n").unwrap_or(output);
-    text.split("--- stderr\n").next().unwrap_or(text).to_owned()
 }
 
 /// The MPI after this one in the list of all.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mana_suite::{Result, command};
+use mana_suite::{Result, command, mpi};
 
 use super::fetch;
 use super::outcome::{Outcome, Outcomes, Side, Verdict};
@@ -22,6 +22,7 @@ impl Suite for Rsmpi {
     }
 
     fn run(&self, place: &Place<'_>, each: &mut dyn FnMut(Outcomes)) -> Result<()> {
+        mpi::provision_libclang()?;
         let source = fetch::rsmpi()?;
         let (target, said) = build(place, &source)?;
         for example in examples(&source)? {

@@ -3,6 +3,7 @@
 use crate::commands::settings;
 use crate::exit::{Failure, Status};
 use mana_engine::entry;
+use mana_native::{Environment, LauncherKind, detect_launcher};
 use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, SectionHeader};
 use object::{Endianness, ReadCache, ReadRef, StringTable};
@@ -27,9 +28,10 @@ pub fn exec(program: &Path, arguments: Vec<OsString>) -> Result<Status, Failure>
 
 fn start(path: &Path, arguments: Vec<OsString>) -> Result<Status, Failure> {
     let settings = settings()?;
-    refuse_other_mpis(path)?;
+    let needed = libraries_of(path);
+    refuse_other_mpis(path, &needed)?;
     mana_engine::set_settings(settings.for_engine(settings.directory()));
-    let started = entry::run(path, arguments, environment());
+    let started = entry::run(path, arguments, environment(), is_by_itself(&needed));
     never(started.map_err(Failure::from)?)
 }
 
@@ -98,13 +100,27 @@ const OTHER_MPIS: &[&str] = &[
     "libmpi_cxx.so",
 ];
 
-/// A program that brings an MPI of its own into the upper half cannot be checkpointed.
-fn refuse_other_mpis(path: &Path) -> Result<(), Failure> {
-    // What is no ELF file (a script) or cannot be read is the loader's to judge.
+/// The libraries that a program asks for; none for what is no ELF file (a script) or cannot be read, which is the loader's to
+/// judge.
+fn libraries_of(path: &Path) -> Vec<String> {
     let file = std::fs::File::open(path).ok();
-    let Some(needed) = file.and_then(|file| needed_libraries(&ReadCache::new(file))) else {
-        return Ok(());
-    };
+    file.and_then(|file| needed_libraries(&ReadCache::new(file)))
+        .unwrap_or_default()
+}
+
+/// The names of the stub.
+const STUBS: &[&str] = &["libmana_stub.so", "libmpi_abi.so"];
+
+/// Whether nothing says that this process is to use MPI: no launcher, no stub.
+fn is_by_itself(needed: &[String]) -> bool {
+    let has_stub = needed
+        .iter()
+        .any(|name| STUBS.iter().any(|stub| name.starts_with(stub)));
+    !has_stub && detect_launcher(&Environment::current()).kind == LauncherKind::None
+}
+
+/// A program that brings an MPI of its own into the upper half cannot be checkpointed.
+fn refuse_other_mpis(path: &Path, needed: &[String]) -> Result<(), Failure> {
     let other = needed
         .iter()
         .find(|name| OTHER_MPIS.iter().any(|mpi| name.starts_with(mpi)));
@@ -155,7 +171,9 @@ mod tests {
             needed.iter().any(|name| name.starts_with("libc.so")),
             "{needed:?}"
         );
-        assert!(refuse_other_mpis(&path).is_ok());
+        assert!(refuse_other_mpis(&path, &needed).is_ok());
+        assert!(refuse_other_mpis(&path, &["libmpi.so.12".to_owned()]).is_err());
+        assert!(!is_by_itself(&["libmana_stub.so".to_owned()]));
         assert_eq!(needed_libraries(&b"#!/bin/sh\n"[..]), None);
     }
 

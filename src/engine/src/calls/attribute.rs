@@ -42,13 +42,17 @@ fn create_keyval(a: &mut Args<'_>, kind: KeyvalKind) -> Call {
     Ok(())
 }
 
-/// `MPI_*_free_keyval(keyval)`: values under it stay until they are deleted.
+/// `MPI_*_free_keyval(keyval)`: values under it stay until they are deleted, and till then it may be freed again, as
+/// delete callbacks do with the key that they are given.
 fn free_keyval(a: &mut Args<'_>, kind: KeyvalKind) -> Call {
     let handle = keyval(a.read_at::<i32>(0, 0))?;
     {
         let keyvals = &mut state().objects.keyvals;
-        check_kind(keyvals, kind, handle)?;
-        keyvals.free(handle)?;
+        let held = keyvals.get_held(handle).is_some_and(|key| key.kind == kind);
+        if !held || keyvals.get(handle).is_some() {
+            check_kind(keyvals, kind, handle)?;
+            keyvals.free(handle)?;
+        }
     }
     a.set_int(0, i64::from(mpi::MPI_KEYVAL_INVALID));
     Ok(())

@@ -1,13 +1,11 @@
-//! The environment: `MPI_Init` to `MPI_Finalize`, versions, names, time.
+//! The environment: `MPI_Init`, versions, names, time. `MPI_Finalize` is in `finalize`.
 
-use mana_drain::Start;
 use mana_table::constants as mpi;
 
 use crate::args::Args;
 use crate::engine::{Life, state};
 use crate::error::{Call, MpiError};
-use crate::publish;
-use crate::{buffered, cut, life, partitioned, raise, side_channel, wait};
+use crate::{life, raise};
 
 /// What `mana` calls itself for `MPI_Get_library_version`.
 const LIBRARY_VERSION: &str = concat!("mana ", env!("CARGO_PKG_VERSION"), ", MPI 5.0 standard ABI");
@@ -47,40 +45,6 @@ fn start(required: i32) -> Result<i32, MpiError> {
         state.init_thread_fs = crate::thread_fs();
         Ok(provided)
     })
-}
-
-/// `MPI_Finalize`: a collective on the world; afterwards no checkpoint can be taken, unless a session is still open.
-pub fn finalize(a: &mut Args<'_>) -> Call {
-    if state().life != Life::Running {
-        return Err(MpiError::new(
-            mpi::MPI_ERR_OTHER,
-            "MPI_Finalize was called before MPI_Init, or twice",
-        ));
-    }
-    let world = publish::world()
-        .ok_or_else(|| MpiError::new(mpi::MPI_ERR_OTHER, "called before MPI_Init"))?;
-    deliver_rest(a)?;
-    crate::attributes::delete_all_of_self()?;
-    cut::enter_collective(a, world, Start::Blocking)?;
-    let in_use = {
-        let mut state = state();
-        state.life = Life::Finalized;
-        !state.sessions.is_empty()
-    };
-    if in_use { Ok(()) } else { life::take_down() }
-}
-
-/// Waits until messages that were copied are delivered: buffered ones (MPI-5.0 section 11.2.2), and our own. Requests
-/// that were given back and are complete are let go of: the library below counts them.
-fn deliver_rest(a: &mut Args<'_>) -> Call {
-    wait::sweep_all_orphans()?;
-    let mut patience = wait::Patience::new();
-    while !(buffered::all_delivered()? && side_channel::settle()?) {
-        // Another rank's partitions may wait for this one to take them in.
-        partitioned::progress()?;
-        patience.pause(a);
-    }
-    Ok(())
 }
 
 /// `MPI_Initialized(flag)`.

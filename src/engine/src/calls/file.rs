@@ -12,7 +12,7 @@ use mana_record_replay::info::Info;
 use mana_table::{FnId, fns};
 
 use super::group::hand_out_group;
-use super::info::hints;
+use super::info::{hints, tell_memory_kinds};
 use crate::args::Args;
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
@@ -83,7 +83,7 @@ pub fn file_set_info(a: &mut Args<'_>) -> Call {
     let info = hints_of(a, 1)?;
     files::enter_alone(a, handle, Start::Blocking)?;
     let library = native()?;
-    let below = Scratch::new(library, &info)?;
+    let below = Scratch::made(library, &info)?;
     let words = [files::native_file(handle)?, below.handle()];
     native_call::call(library, fns::MPI_FILE_SET_INFO, &words)?;
     add_hints(handle, &info)
@@ -109,7 +109,8 @@ pub fn file_get_info(a: &mut Args<'_>) -> Call {
         fns::MPI_FILE_GET_INFO,
         &[file, native_call::out(&mut below)],
     )?;
-    let info = native_info::read(library, below)?;
+    let mut info = native_info::read(library, below)?;
+    tell_memory_kinds(&mut info)?;
     let handle = state().objects.infos.insert(info)?;
     a.set_handle(1, u64::from(handle.word()));
     Ok(())

@@ -64,7 +64,8 @@ fn check_filetype(view: &View) -> Call {
         )));
     }
     if filetype.true_lb() < 0 {
-        return Err(MpiError::argument(
+        return Err(MpiError::new(
+            mpi::MPI_ERR_IO,
             "the filetype has a negative displacement",
         ));
     }

@@ -81,7 +81,11 @@ pub fn group_compare(a: &mut Args<'_>) -> Call {
 /// `MPI_Group_translate_ranks(group1, n, ranks1, group2, ranks2)`.
 pub fn group_translate_ranks(a: &mut Args<'_>) -> Call {
     let (from, to) = (group_arg(a, 0)?, group_arg(a, 3)?);
-    let ranks = a.ints32(2, length_arg(a, 1)?);
+    let len = length_arg(a, 1)?;
+    if len > 0 && (a.is_null(2) || a.is_null(4)) {
+        return Err(MpiError::argument("an array of ranks is a null pointer"));
+    }
+    let ranks = a.ints32(2, len);
     for (at, rank) in from.translate_ranks(&ranks, &to)?.into_iter().enumerate() {
         a.set_int_at(4, at, i64::from(rank));
     }

@@ -48,6 +48,9 @@ fn hand_out(a: &mut Args<'_>, i: usize, info: Info) -> Call {
     Ok(())
 }
 
+/// Keys of `MPI_INFO_ENV` that mean something while MPI runs.
+const KNOWN_WHEN_RUNNING: [&CStr; 2] = [c"maxprocs", c"thread_level"];
+
 /// What `MPI_INFO_ENV` tells (MPI-5.0 section 11.2.1). All keys are optional; these are the ones that are certain.
 fn environment(state: &State) -> Result<Info, MpiError> {
     let mut info = Info::default();
@@ -64,8 +67,9 @@ fn environment(state: &State) -> Result<Info, MpiError> {
     tell(c"host", system.nodename().to_bytes())?;
     tell(c"arch", system.machine().to_bytes())?;
     if let (Life::Running, Ok(world)) = (state.life, state.comms.get(mpi::MPI_COMM_WORLD)) {
-        tell(c"maxprocs", world.size().to_string().as_bytes())?;
-        tell(c"thread_level", level_name(state.thread_level).to_bytes())?;
+        let [maxprocs, thread_level] = KNOWN_WHEN_RUNNING;
+        tell(maxprocs, world.size().to_string().as_bytes())?;
+        tell(thread_level, level_name(state.thread_level).to_bytes())?;
     }
     tell_memory_kinds(&mut info)?;
     Ok(info)
@@ -102,9 +106,15 @@ pub fn info_create(a: &mut Args<'_>) -> Call {
     hand_out(a, 0, Info::default())
 }
 
-/// `MPI_Info_create_env(argc, argv, info)`: the arguments may help, and are not needed here.
+/// `MPI_Info_create_env(argc, argv, info)`: the arguments may help, and are not needed here. It is the same whenever it is
+/// made, so it leaves out what is not known before MPI is started.
 pub fn info_create_env(a: &mut Args<'_>) -> Call {
-    let info = environment(&state())?;
+    let mut info = environment(&state())?;
+    for key in KNOWN_WHEN_RUNNING {
+        if info.get(key)?.is_some() {
+            info.delete(key)?;
+        }
+    }
     hand_out(a, 2, info)
 }
 

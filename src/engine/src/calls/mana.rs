@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mana_drain::Verdict;
 use mana_record_replay::address::UpperAddress;
-use mana_table::constants as mpi;
 
 use crate::args::Args;
 use crate::engine::state;
 use crate::error::Call;
 use crate::progress::{self, CallProgress};
-use crate::{callback, cut, p2p, publish, wait};
+use crate::{callback, cut, wait};
 
 /// The program goes on after a checkpoint.
 const CONTINUED: i32 = 0;
@@ -67,25 +66,13 @@ fn wait_for_checkpoint(a: &mut Args<'_>) -> i32 {
         if cut::with_rank(|rank| rank.is_behind()) == Some(true) {
             return LATER;
         }
-        keep_moving();
+        wait::keep_moving();
         patience.pause(a);
     }
     if request.succeeded() {
         CONTINUED
     } else {
         FAILED
-    }
-}
-
-/// A waiting rank keeps the native library moving: others may wait for the rest of a message that it is sending.
-fn keep_moving() {
-    if let Some(world) = publish::world() {
-        // What a probe finds wrong, the program's own calls will find too.
-        let _ = p2p::probe(
-            mpi::MPI_ANY_SOURCE,
-            mpi::MPI_ANY_TAG,
-            u64::from(world.handle()),
-        );
     }
 }
 
@@ -97,7 +84,7 @@ static CRITICAL_DEPTH: AtomicU32 = AtomicU32::new(0);
 pub fn mana_critical_begin(a: &mut Args<'_>) -> Call {
     let mut patience = wait::Patience::new();
     while cut::with_rank(|rank| rank.critical_begin()) == Some(Verdict::Hold) {
-        keep_moving();
+        wait::keep_moving();
         patience.pause(a);
     }
     let depth = CRITICAL_DEPTH.fetch_add(1, Ordering::Relaxed) + 1;

@@ -8,6 +8,7 @@ use mana_table::constants as mpi;
 
 use super::comm::hints_arg;
 use super::group::hand_out_group;
+use super::info::tell_memory_kinds;
 use crate::args::Args;
 use crate::engine::state;
 use crate::error::{Call, MpiError};
@@ -69,7 +70,8 @@ pub fn win_get_info(a: &mut Args<'_>) -> Call {
     let win = windows::get(a.raw(0))?;
     let handle = {
         let mut state = state();
-        let hints = state.window_mut(&win)?.info.clone();
+        let mut hints = state.window_mut(&win)?.info.clone();
+        tell_memory_kinds(&mut hints)?;
         state.objects.infos.insert(hints)?
     };
     a.set_handle(1, u64::from(handle.word()));
@@ -118,7 +120,10 @@ fn part(window: &Window, rank: Option<i32>, me: i32) -> Result<Part, MpiError> {
                 disp_unit: 0,
             },
             |segment| Part {
-                address: shared.start + segment.offset,
+                address: match segment.size_bytes {
+                    0 => 0,
+                    _ => shared.start + segment.offset,
+                },
                 size_bytes: segment.size_bytes,
                 disp_unit: segment.disp_unit,
             },

@@ -154,7 +154,7 @@ fn place(key: Key, part: Early) -> Call {
         let mut state = state();
         match state.receive_of(&key) {
             Some((id, true, receive)) if receive.starts == part.start => (id, receive.transfer),
-            // More than its start took: empty parts of an empty message.
+            // More than its start took: an empty message where the receive has no partitions.
             Some((.., receive)) if receive.starts >= part.start => return Ok(()),
             _ => {
                 state.partitioned.early.entry(key).or_default().push(part);

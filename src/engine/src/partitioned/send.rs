@@ -77,9 +77,10 @@ fn active(state: &mut State, id: RequestId) -> Result<&mut PartitionedSend, MpiE
     }
 }
 
-/// Partition `partition` of request `id` is ready: it is copied and sent.
+/// Partition `partition` of request `id` is ready: it is copied and sent. Of an empty message only the last one that
+/// becomes ready is sent: no bytes would tell the receiver which of them are still to come.
 pub fn ready(id: RequestId, partition: i32) -> Call {
-    let (transfer, key, start) = {
+    let (transfer, key, start, last) = {
         let mut state = state();
         let send = active(&mut state, id)?;
         let at = send.transfer.check_partition(partition)? as usize;
@@ -88,14 +89,16 @@ pub fn ready(id: RequestId, partition: i32) -> Call {
                 "partition {partition} is ready already"
             )));
         }
-        (send.transfer, send.key, send.starts)
+        let last = send.ready.iter().all(|ready| *ready);
+        (send.transfer, send.key, send.starts, last)
     };
-    if let Some(key) = key {
+    let whole = transfer.bytes(i64::from(transfer.partitions))?;
+    if let Some(key) = key.filter(|_| whole > 0 || last) {
         let header = Header {
             key,
             start,
             offset: transfer.bytes(i64::from(partition))?,
-            whole: transfer.bytes(i64::from(transfer.partitions))?,
+            whole,
         };
         let from = transfer.address(i64::from(partition))?;
         let (packed, len) = deliver::pack(from, transfer.count, transfer.datatype, transfer.comm)?;

@@ -2,7 +2,7 @@
 //!
 //! Made here, in the hook, rather than by the trampoline, because the number is known only afterwards. None of them waits for
 //! anybody, but for the opening of a FIFO, which is left to the trampoline (a thread that waits in the lower half cannot be
-//! part of a checkpoint); `accept` is not here for the same reason.
+//! part of a checkpoint, which looks for FIFOs by itself: `claim_fifos`); `accept` is not here for the same reason.
 
 use super::{Outcome, SystemCall, pass};
 use crate::descriptors::{adopt, closed, is_lower, is_owned, is_this_process, owned_from};
@@ -15,12 +15,11 @@ pub(super) fn dispatch(call: &SystemCall) -> Outcome {
     let args = call.args;
     let number = args[0] as i32;
     match call.number {
-        libc::SYS_open | libc::SYS_creat if is_fifo(libc::AT_FDCWD, args[0]) => {
+        libc::SYS_open if waits(args[1]) && is_fifo(libc::AT_FDCWD, args[0]) => {
             Outcome::unchanged(call)
         }
-        libc::SYS_openat | libc::SYS_openat2 if is_fifo(number, args[1]) => {
-            Outcome::unchanged(call)
-        }
+        libc::SYS_openat if waits(args[2]) && is_fifo(number, args[1]) => Outcome::unchanged(call),
+        libc::SYS_openat2 if is_fifo(number, args[1]) => Outcome::unchanged(call),
         libc::SYS_fcntl if !makes_one(args[1]) => Outcome::unchanged(call),
         libc::SYS_pipe | libc::SYS_pipe2 => Outcome::done(pair(call, args[0])),
         libc::SYS_socketpair => Outcome::done(pair(call, args[3])),
@@ -37,6 +36,12 @@ pub(super) fn dispatch(call: &SystemCall) -> Outcome {
         libc::SYS_close_range => close_range(call),
         _ => Outcome::done(one(call)),
     }
+}
+
+/// Whether opening a FIFO with these flags waits for somebody to open its other end (fifo(7)).
+fn waits(flags: u64) -> bool {
+    let flags = flags as i32;
+    flags & libc::O_ACCMODE != libc::O_RDWR && flags & (libc::O_NONBLOCK | libc::O_PATH) == 0
 }
 
 /// Whether an fcntl(2) command makes a descriptor.

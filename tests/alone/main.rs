@@ -1,0 +1,161 @@
+//! Programs without MPI, saved twice in the middle of what they do, killed, and started again from what was saved.
+//!
+//! ```text
+//!   undisturbed      ./program GATES (all open)                                    -> output
+//!   first life       mana run ./program GATES     ... "ready 1" mana checkpoint --kill
+//!   second life      mana restart DIR             gate 1 opens ... "ready 2" mana checkpoint --kill
+//!   third life       mana restart DIR             gate 2 opens ... end             -> the three outputs together
+//! ```
+#![deny(unsafe_code)]
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mana_suite::checkpoints::Checkpoints;
+use mana_suite::command::{run, shown};
+use mana_suite::programs::{Toolchain, build_c};
+use mana_suite::{Install, install, places};
+
+/// How many gates a program has.
+const GATES: u32 = 2;
+
+/// After this long a program that does not get on is reported as stuck.
+const WATCHDOG: Duration = Duration::from_secs(180);
+
+/// The folder of the programs.
+fn programs() -> PathBuf {
+    places::workspace().join("tests/programs/alone")
+}
+
+/// One program's way through its lives.
+struct Lives {
+    install: Install,
+    checkpoints: Checkpoints,
+    gates: tempfile::TempDir,
+    output: PathBuf,
+}
+
+impl Lives {
+    fn new(install: Install) -> Self {
+        let checkpoints = Checkpoints::new().unwrap();
+        let gates = tempfile::tempdir_in(places::target()).unwrap();
+        let output = gates.path().join("output");
+        File::create(&output).unwrap();
+        Self {
+            install,
+            checkpoints,
+            gates,
+            output,
+        }
+    }
+
+    /// Starts `mana WORDS`, which appends to the output.
+    fn start(&self, words: &[&str]) -> Child {
+        let output = OpenOptions::new().append(true).open(&self.output).unwrap();
+        let mut command = Command::new(self.install.mana());
+        command
+            .args(words)
+            .env("MANA_CKPT_DIR", self.checkpoints.path())
+            .stdin(Stdio::null())
+            .stdout(output);
+        let child = command.spawn();
+        child.unwrap_or_else(|error| panic!("{}: {error}", shown(&command)))
+    }
+
+    fn output(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap()
+    }
+
+    /// Waits until the program stands before gate `number`, then saves and kills it.
+    fn save_and_kill(&self, mut life: Child, number: u32) {
+        let marker = format!("ready {number}\n");
+        let begin = Instant::now();
+        while !self.output().contains(&marker) {
+            let ended = life.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "it ended early, {ended:?}: {}",
+                self.output()
+            );
+            assert!(begin.elapsed() < WATCHDOG, "stuck: {}", self.output());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        run(Command::new(self.install.mana())
+            .args(["checkpoint", "--kill"])
+            .arg(self.checkpoints.path()))
+        .unwrap();
+        life.wait().unwrap();
+    }
+
+    fn restart(&self) -> Child {
+        self.start(&["restart", self.checkpoints.path().to_str().unwrap()])
+    }
+}
+
+fn open_gate(folder: &Path, number: u32) {
+    File::create(folder.join(number.to_string())).unwrap();
+}
+
+/// Runs `program` (and its arguments) undisturbed and in three lives, and compares what it printed.
+fn lives(program: &[&str]) {
+    let install = install().unwrap();
+    let lives = Lives::new(install);
+    let gates = lives.gates.path().to_str().unwrap();
+
+    let undisturbed = tempfile::tempdir_in(places::target()).unwrap();
+    (1..=GATES).for_each(|number| open_gate(undisturbed.path(), number));
+    let wanted = run(Command::new(program[0])
+        .args(&program[1..])
+        .arg(undisturbed.path()))
+    .unwrap();
+
+    let mut life = lives.start(&[&["run"], program, &[gates]].concat());
+    for number in 1..=GATES {
+        lives.save_and_kill(life, number);
+        life = lives.restart();
+        open_gate(lives.gates.path(), number);
+    }
+    let ended = life.wait().unwrap();
+    assert!(ended.success(), "{ended}: {}", lives.output());
+    assert_eq!(lives.output(), wanted);
+}
+
+/// A C program of the folder.
+fn c_program(name: &str) {
+    let source = programs().join(name).with_extension("c");
+    let built = build_c(&source, Toolchain::Plain).unwrap();
+    lives(&[built.to_str().unwrap()]);
+}
+
+/// A script of the folder.
+fn script(interpreter: &str, name: &str) {
+    let path = programs().join(name);
+    lives(&[interpreter, path.to_str().unwrap()]);
+}
+
+#[test]
+fn threads() {
+    c_program("threads");
+}
+
+#[test]
+fn signals() {
+    c_program("signals");
+}
+
+#[test]
+fn python() {
+    script("python3", "script.py");
+}
+
+#[test]
+fn perl() {
+    script("perl", "script.pl");
+}
+
+#[test]
+fn bash() {
+    script("bash", "script.sh");
+}
