@@ -4,11 +4,12 @@
 //! ```text
 //!   Program ──► Proc (one per rank) ──Rank──► Node ──up link──► Node ──► Root
 //!                 │   ▲                          ◄──down link──
-//!                 ▼   │ channel per (source, destination), in order
+//!                 ▼   │ channel per (source, destination, communicator), in order
 //!               other Procs
 //! ```
 //!
-//! The MPI here synchronises in every collective and blocks in rendezvous sends: the worst a program may meet.
+//! The MPI here synchronises in every collective (but where a program says with whom) and blocks in rendezvous sends: the
+//! worst a program may meet. A rank has one thread or several.
 //! What may happen next is a list of [`Event`]s; the model checker takes all of them in every order, the random
 //! tests one at a time. Judgement on the cut uses only what the job itself did (`Proc::started`, the channels),
 //! never what the machines say about it.
