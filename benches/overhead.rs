@@ -100,8 +100,8 @@ fn run(options: &Options) -> Result<()> {
             mpi.name, options.rounds
         );
         println!(
-            "{:28} {:>12} {:>12} {:>10}   mana/native: {:24} {}",
-            "figure", "native", "mana", "added", "median (min .. max)", "of medians"
+            "{:28} {:>12} {:>12} {:>10}   mana/native: {:24} of medians",
+            "figure", "native", "mana", "added", "median (min .. max)"
         );
         let wanted = |program: &str| options.only.as_deref().is_none_or(|only| only == program);
         for (program, ranks) in PROGRAMS.into_iter().filter(|(program, _)| wanted(program)) {

@@ -1,7 +1,7 @@
 //! /proc/self/fdinfo: what the kernel tells of a descriptor (proc_pid_fdinfo(5)).
 //!
 //! ```text
-//!   pos:	4096
+//!   pos:   4096
 //!   tfd:        5 events:       19 data: 5 pos:0 ino:2f sdev:e
 //!   it_value: (0, 49406829)
 //! ```
