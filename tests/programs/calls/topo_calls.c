@@ -61,6 +61,11 @@ static void grid(void) {
     CHECK_INT(destination, check_rank % 2 ? MPI_PROC_NULL : check_rank + 1);
     MPI_Cart_map(MPI_COMM_WORLD, 1, (int[]){3}, (int[]){0}, &rank);
     if (check_under_mana()) CHECK_INT(rank, check_rank < 3 ? check_rank : MPI_UNDEFINED);
+    if (check_under_mana()) { /* a grid without places */
+        int place = 0;
+        MPI_Cart_map(MPI_COMM_WORLD, 2, (int[]){2, 0}, (int[]){0, 0}, &place);
+        CHECK_INT(place, MPI_UNDEFINED);
+    }
 
     int all[4] = {-1, -1, -1, -1};
     MPI_Comm_dup(cart, &copy);

@@ -69,7 +69,13 @@ fn build(place: &Place<'_>, source: &Path) -> Result<(PathBuf, String)> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(source)
-        .args(["build", "--examples", "--keep-going", "--quiet"])
+        .args([
+            "build",
+            "--examples",
+            "--all-features",
+            "--keep-going",
+            "--quiet",
+        ])
         .env("CARGO_TARGET_DIR", &target)
         .env("MPICC", wrapper)
         .env(

@@ -154,8 +154,14 @@ pub fn cart_shift(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Cart_map(comm, ndims, dims, periods, newrank)`.
 pub fn cart_map(a: &mut Args<'_>) -> Call {
-    let cart = new_cart(a)?;
     let rank = intra_arg(a, 0)?.rank();
-    a.set_int(4, i64::from(cart.map(rank)));
+    let dims = a.ints32(2, length_arg(a, 1)?);
+    // A grid without places is none that could be made, but it may be asked about.
+    let place = if dims.contains(&0) && dims.iter().all(|extent| *extent >= 0) {
+        mpi::MPI_UNDEFINED
+    } else {
+        new_cart(a)?.map(rank)
+    };
+    a.set_int(4, i64::from(place));
     Ok(())
 }

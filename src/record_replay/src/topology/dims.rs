@@ -1,8 +1,10 @@
 //! `MPI_Dims_create`: extents for a balanced grid (MPI 4.1 section 8.5.2).
 //!
 //! The standard asks for extents "as close to each other as possible", in non-increasing order. That is read here as: the
-//! least difference between the largest and the smallest extent chosen; among those, the least largest one, then the
-//! least second, and so on. Extents that are given stay, and only the others are chosen and sorted.
+//! least difference between the largest and the smallest extent chosen; among those, the greatest smallest one (and with
+//! it the greatest largest one, as in MPICH's tests); then the least second, and so on. Extents that are given stay, and only the others are chosen and sorted.
+
+use std::cmp::Ordering;
 
 use crate::error::ObjectError;
 
@@ -72,7 +74,6 @@ fn balanced(nodes: i64, count: usize) -> Vec<i64> {
         best: trivial,
         prefix: Vec::new(),
     };
-    // Rising largest factors: the first factorisation found with some spread is the one with the least largest factor.
     for &largest in &divisors {
         search.prefix.push(largest);
         search.extend(nodes / largest, count - 1);
@@ -96,7 +97,12 @@ impl Search<'_> {
         let (largest, previous) = (self.prefix[0], self.prefix[self.prefix.len() - 1]);
         if count == 0 {
             let spread = largest - previous;
-            let better = spread < self.spread || (spread == self.spread && self.prefix < self.best);
+            let smallest = self.best[self.best.len() - 1];
+            let better = match (spread.cmp(&self.spread), previous.cmp(&smallest)) {
+                (Ordering::Equal, Ordering::Equal) => self.prefix < self.best,
+                (Ordering::Equal, smaller) => smaller == Ordering::Greater,
+                (closer, _) => closer == Ordering::Less,
+            };
             if rest == 1 && better {
                 self.spread = spread;
                 self.best.clone_from(&self.prefix);
@@ -165,6 +171,12 @@ mod tests {
         assert_eq!(dims(7, [0, 0]), Ok([7, 1]));
         assert_eq!(dims(6, [0, 3, 0]), Ok([2, 3, 1]));
         assert_eq!(dims(7, [0, 3, 0]), Err(ErrorClass::DIMS));
+    }
+
+    #[test]
+    fn of_the_closest_extents_those_with_the_greatest_smallest_one_are_taken() {
+        assert_eq!(dims(5040, [0, 0, 0]), Ok([21, 16, 15]));
+        assert_eq!(dims(10_800, [0, 0, 0]), Ok([27, 20, 20]));
     }
 
     #[test]
