@@ -25,8 +25,8 @@ use crate::engine::{State, native, state};
 use crate::error::MpiError;
 use crate::native_call;
 
-/// The largest tag, under every MPI: MPICH and Intel MPI have 2^28 − 1 at least, Open MPI 2^31 − 1.
-pub const TAG_UB: i32 = (1 << 28) - 1;
+/// The largest tag, under every MPI: Intel MPI over TCP has 2^19 − 1, MPICH 2^28 − 1 at least, Open MPI 2^31 − 1.
+pub const TAG_UB: i32 = (1 << 19) - 1;
 
 /// First of the predefined keys: they are numbered without gaps.
 const FIRST: i32 = mpi::MPI_TAG_UB;

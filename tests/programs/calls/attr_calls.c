@@ -139,7 +139,7 @@ static void predefined(void) {
     int *value = NULL, *again = NULL, flag = 0, tag = 77, peer = 1 - check_rank;
     MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &value, &flag);
     CHECK(flag && *value >= 32767);
-    if (check_under_mana()) CHECK_INT(*value, (1 << 28) - 1);
+    if (check_under_mana()) CHECK_INT(*value, (1 << 19) - 1);
     MPI_Sendrecv(&check_rank, 1, MPI_INT, peer, *value, &tag, 1, MPI_INT, peer, *value, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     CHECK_INT(tag, peer);
     MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_WTIME_IS_GLOBAL, &value, &flag);

@@ -90,7 +90,7 @@ int main(int argc, char **argv) {
     MPI_Comm_get_attr(comm, keyval, &value, &flag);
     CHECK(flag && value == &memory && memory[2] == 31 + check_rank);
     MPI_Free_mem(memory);
-    CHECK_INT(*tag_limit, (1 << 28) - 1);
+    CHECK_INT(*tag_limit, (1 << 19) - 1);
     MPI_Info_get(info, "key", sizeof text - 1, text, &flag);
     CHECK(flag && strcmp(text, "value") == 0);
     MPI_Info_free(&info);

@@ -30,6 +30,7 @@ use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::holder::Holder;
 use crate::native_call;
+use crate::predefined_attributes::TAG_UB;
 use crate::publish::{self, CommSlot};
 
 /// What the processes of one side know of the other once their leader has told them.
@@ -83,7 +84,8 @@ fn scope(members: &Group, tag: &[u8], what: u32) -> (Gid, i32) {
     let mut ranks: Vec<u32> = members.iter().map(|process| process.0).collect();
     ranks.sort_unstable();
     let tag = (hash >> 20) as i32 & 0x0fff_ffff;
-    (Gid(hash ^ u64::from(what)).group(&ranks, tag), tag)
+    let gid = Gid(hash ^ u64::from(what)).group(&ranks, tag);
+    (gid, tag & TAG_UB)
 }
 
 /// This process must be in the group that it calls with.
@@ -262,4 +264,18 @@ fn broadcast(side: u64, leader: u32, words: Option<&Vec<u32>>) -> Result<Vec<u32
     ];
     native_call::call(library, fns::MPI_BCAST, &arguments)?;
     Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_strings_are_ones_that_every_library_has() {
+        let group = Group::of_one(WorldRank(0));
+        for n in 0..1000 {
+            let (_, tag) = scope(&group, format!("org.example/{n}").as_bytes(), 0);
+            assert!((0..=TAG_UB).contains(&tag), "{tag}");
+        }
+    }
 }
