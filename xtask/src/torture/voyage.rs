@@ -120,6 +120,8 @@ impl Voyage<'_> {
             .fabric(life.fabric)
             .env("MANA_MPI", life.mpi.library())
             .env("MANA_CKPT_DIR", checkpoints.path())
+            // What a life wrote to its files after its last checkpoint, the next one writes again.
+            .env("MANA_FILES", "cut")
             .env(FOLDER, checkpoints.path()))
     }
 
