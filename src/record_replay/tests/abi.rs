@@ -1,6 +1,6 @@
 //! Every value of this crate that the standard ABI fixes, against the workspace's table of constants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mana_record_replay::abi;
 use mana_record_replay::comm::{COMM_SELF, COMM_WORLD};
@@ -29,13 +29,22 @@ fn handles(c_type: &str) -> BTreeMap<&'static str, i64> {
         .collect()
 }
 
+/// `MPI_Type_get_name` says one of the names that some types have two of, not always the one that the table has first.
 #[test]
 fn datatypes() {
-    let ours: BTreeMap<_, _> = PREDEFINED
+    for row in PREDEFINED {
+        assert_eq!(
+            i64::from(row.handle.word()),
+            value(row.name),
+            "{}",
+            row.name
+        );
+    }
+    let ours: BTreeSet<_> = PREDEFINED
         .iter()
-        .map(|row| (row.name, i64::from(row.handle.word())))
+        .map(|row| i64::from(row.handle.word()))
         .collect();
-    assert_eq!(ours, handles("MPI_Datatype"));
+    assert_eq!(ours, handles("MPI_Datatype").into_values().collect());
 }
 
 #[test]

@@ -20,7 +20,10 @@ fn factorisations(nodes: i32, count: usize, largest: i32) -> Vec<Vec<i32>> {
 }
 
 fn most_balanced(nodes: i32, count: usize) -> Vec<i32> {
-    let spread = |dims: &Vec<i32>| (dims[0] - dims[dims.len() - 1], dims.clone());
+    let spread = |dims: &Vec<i32>| {
+        let smallest = dims[dims.len() - 1];
+        (dims[0] - smallest, -smallest, dims.clone())
+    };
     factorisations(nodes, count, nodes)
         .into_iter()
         .min_by_key(spread)

@@ -60,6 +60,9 @@ static MAIN: AtomicPtr<ThreadBlock> = AtomicPtr::new(ptr::null_mut());
 
 /// `upper_fs` of a block nobody uses.
 const FREE: u64 = 0;
+/// `upper_fs` of a block that a thread is taking: it is nobody else's from the moment on at which it can be seen not to be
+/// free, and its `tid` is that of a living thread before anybody may look whether that thread is gone.
+const BEING_TAKEN: u64 = u64::MAX - 1;
 
 /// Room for what runs on a parked thread: the interrupt handler, which may write an image.
 const PARK_STACK_BYTES: usize = 1 << 20;
@@ -184,10 +187,17 @@ impl ThreadBlock {
         self.own();
     }
 
+    /// Takes the block for the calling thread, whose upper half has FS base `fs`, if its FS base still is `from`.
     fn claim(&self, from: u64, fs: u64) -> bool {
-        self.upper_fs
-            .compare_exchange(from, fs, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        let taken = self
+            .upper_fs
+            .compare_exchange(from, BEING_TAKEN, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if taken {
+            self.tid.store(sys::gettid() as u32, Ordering::Relaxed);
+            self.upper_fs.store(fs, Ordering::Release);
+        }
+        taken
     }
 
     /// Whether the block's thread is gone and was not inside the lower half when it went.
@@ -306,8 +316,11 @@ fn find(fs: u64) -> &'static ThreadBlock {
         main.upper_fs.store(fs, Ordering::Relaxed);
         return main;
     }
-    if let Some(block) = ThreadBlock::all().find(|block| block.upper_fs() == fs) {
-        return block; // its thread is dead: libc gave its TLS to this one
+    // Its thread is dead: libc gave its TLS to this one. Others may be after the block, too.
+    if let Some(block) =
+        ThreadBlock::all().find(|block| block.upper_fs() == fs && block.claim(fs, fs))
+    {
+        return block;
     }
     lender::obtain(|| claim_unused(fs, main))
 }
@@ -318,8 +331,10 @@ fn claim_unused(fs: u64, main: Option<&ThreadBlock>) -> Option<&'static ThreadBl
     let fresh = || ThreadBlock::all().find(|block| block.claim(FREE, fs));
     let abandoned = || {
         ThreadBlock::all().find(|block| {
-            let old = block.upper_fs();
-            old != FREE && !is_main(block) && block.is_abandoned() && block.claim(old, fs)
+            // Acquired, so that the tid is that of the thread with this FS base.
+            let old = block.upper_fs.load(Ordering::Acquire);
+            let used = old != FREE && old != BEING_TAKEN && !is_main(block);
+            used && block.is_abandoned() && block.claim(old, fs)
         })
     };
     fresh().or_else(abandoned)
@@ -328,4 +343,27 @@ fn claim_unused(fs: u64, main: Option<&ThreadBlock>) -> Option<&'static ThreadBl
 /// A block for a thread that a restart makes; its lower TLS is free to be used.
 pub(crate) fn block_for_restored(upper_fs: u64) -> &'static ThreadBlock {
     lender::obtain(|| ThreadBlock::all().find(|block| block.claim(FREE, upper_fs)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block between its claim and its first use was once taken for one whose thread had gone: two threads then shared a
+    /// TLS of the lower half.
+    #[test]
+    fn a_block_is_claimed_by_one_thread_at_a_time() {
+        let block = ThreadBlock::new(0, 0);
+        assert!(block.claim(FREE, 0x1000));
+        assert!(!block.is_abandoned(), "this thread lives");
+        assert!(!block.claim(FREE, 0x2000));
+        block.tid.store(i32::MAX as u32, Ordering::Relaxed);
+        assert!(block.is_abandoned(), "no thread has such a number");
+        assert!(block.claim(0x1000, 0x2000));
+        assert!(!block.is_abandoned() && block.upper_fs() == 0x2000);
+        assert!(
+            !block.claim(0x1000, 0x3000),
+            "its old FS base finds it no more"
+        );
+    }
 }
