@@ -145,7 +145,7 @@ impl Voyage<'_> {
                 return Some("crash");
             }
             Outcome::Ended(finished) => (finished.stdout.clone(), true),
-            Outcome::Struck { output, .. } => (digests(Finished::stdout_in(output)), false),
+            Outcome::Struck { output, .. } => (self.of_program(Finished::stdout_in(output)), false),
         };
         *printed |= stdout == self.expected;
         let right = stdout == self.expected || (stdout.is_empty() && (*printed || !at_its_end));
@@ -154,6 +154,17 @@ impl Voyage<'_> {
         }
         tally.mismatches += 1;
         Some("mismatch")
+    }
+
+    /// What the program has printed on stdout, where launchers tell of ranks that were killed, too: the lines that begin with
+    /// a word with which a line of its begins.
+    fn of_program(&self, stdout: &str) -> String {
+        let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+        let known: Vec<_> = self.expected.lines().filter_map(first).collect();
+        let lines = stdout
+            .lines()
+            .filter(|line| first(line).is_some_and(|word| known.contains(&word)));
+        lines.map(|line| format!("{line}\n")).collect()
     }
 
     fn keep(
@@ -183,12 +194,6 @@ impl Voyage<'_> {
             kept,
         })
     }
-}
-
-/// What programs print on stdout, where launchers tell of ranks that were killed there, too.
-fn digests(stdout: &str) -> String {
-    let lines = stdout.lines().filter(|line| line.starts_with("digest "));
-    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// How a life ended and what it printed, for the story.
