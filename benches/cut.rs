@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use mana_image::{CheckpointSummary, Store};
+use mana_suite::bench::{self, Options};
 use mana_suite::checkpoints::Checkpoints;
 use mana_suite::lock::one_job_at_a_time;
 use mana_suite::programs::{Toolchain, build_c};
@@ -53,51 +54,11 @@ const PROGRAMS: [(&str, &str, &[&str]); 4] = [
 
 const INTERVAL: &str = "0.05";
 const CHECKPOINTS: usize = 50;
-
-/// What the command line asks for.
-struct Options {
-    mpis: Vec<&'static Mpi>,
-    seconds: u64,
-    only: Option<String>,
-}
+/// How long each job runs at least, where nothing is asked for.
+const SECONDS: u64 = 10;
 
 fn main() -> ExitCode {
-    // `cargo test --benches` runs this program too, and wants no minutes of measuring.
-    if !std::env::args().any(|word| word == "--bench") {
-        return ExitCode::SUCCESS;
-    }
-    match options().and_then(|options| run(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cut: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn options() -> Result<Options> {
-    let mut options = Options {
-        mpis: Vec::new(),
-        seconds: 10,
-        only: None,
-    };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            // cargo adds it.
-            "--bench" => {}
-            "--seconds" => {
-                let number = words.next().and_then(|word| word.parse().ok());
-                options.seconds = number.unwrap_or(options.seconds);
-            }
-            "--only" => options.only = words.next(),
-            name => options.mpis.push(Mpi::named(name)?),
-        }
-    }
-    if options.mpis.is_empty() {
-        options.mpis.push(&mpi::MPICH_4);
-    }
-    Ok(options)
+    bench::main("cut", ("--seconds", SECONDS), &[&mpi::MPICH_4], run)
 }
 
 fn run(options: &Options) -> Result<()> {
@@ -119,7 +80,7 @@ fn run(options: &Options) -> Result<()> {
             "in all"
         );
         for (name, source, args) in PROGRAMS {
-            if options.only.as_deref().is_none_or(|only| only == name) {
+            if options.wants(name) {
                 measure(options, &install, mpi, name, source, args)?;
             }
         }
@@ -137,7 +98,7 @@ fn measure(
 ) -> Result<()> {
     let program = build_c(&places::workspace().join(source), Toolchain::Mana(install))?;
     let _turn = one_job_at_a_time()?;
-    let seconds = Duration::from_secs(options.seconds);
+    let seconds = Duration::from_secs(options.amount);
     let (undisturbed, _) = watch(mpi, &program, args, "2h", seconds, 0)?;
     let (disturbed, all) = watch(mpi, &program, args, INTERVAL, seconds, CHECKPOINTS)?;
     let phases = |one: &CheckpointSummary| one.phases.iter().map(|phase| phase.wall_ns).sum();

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use mana_suite::bench::{self, Options};
 use mana_suite::lock::one_job_at_a_time;
 use mana_suite::programs::{Toolchain, build_c};
 use mana_suite::{Install, JobSpec, Mpi, Result, install, mpi, places};
@@ -24,14 +25,7 @@ use mana_suite::{Install, JobSpec, Mpi, Result, install, mpi, places};
 const PROGRAMS: [(&str, u32); 4] = [("local", 1), ("pingpong", 2), ("allreduce", 2), ("rate", 2)];
 
 /// Rounds where none are asked for.
-const ROUNDS: usize = 7;
-
-/// What the command line asks for.
-struct Options {
-    mpis: Vec<&'static Mpi>,
-    rounds: usize,
-    only: Option<String>,
-}
+const ROUNDS: u64 = 7;
 
 /// What a run says of a figure, in nanoseconds per operation.
 #[derive(Clone, Copy)]
@@ -53,41 +47,7 @@ struct Pair {
 type Figures = Vec<(String, Times)>;
 
 fn main() -> ExitCode {
-    // `cargo test --benches` runs this program too, and wants no minutes of measuring.
-    if !std::env::args().any(|word| word == "--bench") {
-        return ExitCode::SUCCESS;
-    }
-    match options().and_then(|options| run(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("overhead: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn options() -> Result<Options> {
-    let mut options = Options {
-        mpis: Vec::new(),
-        rounds: ROUNDS,
-        only: None,
-    };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            // cargo adds it.
-            "--bench" => {}
-            "--rounds" => {
-                options.rounds = words.next().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS)
-            }
-            "--only" => options.only = words.next(),
-            name => options.mpis.push(Mpi::named(name)?),
-        }
-    }
-    if options.mpis.is_empty() {
-        options.mpis = mpi::ALL.to_vec();
-    }
-    Ok(options)
+    bench::main("overhead", ("--rounds", ROUNDS), &mpi::ALL, run)
 }
 
 fn run(options: &Options) -> Result<()> {
@@ -97,15 +57,14 @@ fn run(options: &Options) -> Result<()> {
         mpi.provision()?;
         println!(
             "\n{}: {} rounds, native and mana by turns",
-            mpi.name, options.rounds
+            mpi.name, options.amount
         );
         println!(
             "{:28} {:>12} {:>12} {:>10}   mana/native: {:24} of medians",
             "figure", "native", "mana", "added", "median (min .. max)"
         );
-        let wanted = |program: &str| options.only.as_deref().is_none_or(|only| only == program);
-        for (program, ranks) in PROGRAMS.into_iter().filter(|(program, _)| wanted(program)) {
-            measure(mpi, &install, program, ranks, options.rounds)?;
+        for (program, ranks) in PROGRAMS.into_iter().filter(|(name, _)| options.wants(name)) {
+            measure(mpi, &install, program, ranks, options.amount)?;
         }
     }
     Ok(())
@@ -117,7 +76,7 @@ fn measure(
     install: &Install,
     program: &str,
     ranks: u32,
-    rounds: usize,
+    rounds: u64,
 ) -> Result<()> {
     let source = places::workspace()
         .join("benches/programs")

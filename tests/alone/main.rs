@@ -11,12 +11,12 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mana_suite::checkpoints::Checkpoints;
 use mana_suite::command::{run, shown};
 use mana_suite::programs::{Toolchain, build_c};
-use mana_suite::{Install, install, places};
+use mana_suite::{Install, install, places, polling};
 
 /// How many gates a program has.
 const GATES: u32 = 2;
@@ -84,17 +84,19 @@ impl Lives {
     /// Waits until the program stands before gate `number`, then saves and kills it.
     fn save_and_kill(&self, mut life: Life, number: u32) {
         let marker = format!("ready {number}\n");
-        let begin = Instant::now();
-        while !self.output().contains(&marker) {
+        let ready = polling::until(WATCHDOG, || {
+            if self.output().contains(&marker) {
+                return Ok(Some(()));
+            }
             let ended = life.0.try_wait().unwrap();
             assert!(
                 ended.is_none(),
                 "it ended early, {ended:?}: {}",
                 self.output()
             );
-            assert!(begin.elapsed() < WATCHDOG, "stuck: {}", self.output());
-            std::thread::sleep(Duration::from_millis(2));
-        }
+            Ok(None)
+        });
+        assert!(ready.unwrap().is_some(), "stuck: {}", self.output());
         run(Command::new(self.install.mana())
             .args(["checkpoint", "--kill"])
             .arg(self.checkpoints.path()))

@@ -6,6 +6,8 @@
 //!   programs   examples/ and tests/programs/, each built natively or against that tree
 //!   job        one mpirun: its output, its processes, kill -9 of all of them
 //!   checkpoints  the directory a job checkpoints into: which ones are committed
+//!   polling    looking until something has come about
+//!   bench      the command line of the benches that drive jobs
 //!   waiting    a rank is reached wherever it waits; agents sleep
 //!   crossing   the scenario most tests are made of: run here, kill, restart there, compare
 //! ```
@@ -13,6 +15,7 @@
 //! Everything the harness makes lies under cargo's target directory and may be deleted at any time.
 #![deny(unsafe_code)]
 
+pub mod bench;
 pub mod calls;
 pub mod checkpoints;
 pub mod command;
@@ -23,6 +26,7 @@ pub mod job;
 pub mod lock;
 pub mod mpi;
 pub mod places;
+pub mod polling;
 pub mod processes;
 pub mod programs;
 pub mod waiting;

@@ -16,19 +16,16 @@ mod spec;
 
 use std::path::Path;
 use std::process::{Child, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Context, Result, SuiteError};
-use crate::processes;
+use crate::{polling, processes};
 
 pub use finished::Finished;
 pub use spec::JobSpec;
 
 /// After this long without what was waited for, a job is reported as stuck, unless its specification says otherwise.
 const WATCHDOG: Duration = Duration::from_secs(180);
-
-/// How often a condition is looked at again.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A job that was started. Dropping it kills what is left of it.
 #[derive(Debug)]
@@ -181,16 +178,8 @@ fn poll<T>(
     awaited: &str,
     mut ready: impl FnMut(&mut Job) -> Result<Option<T>>,
 ) -> Result<T> {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = ready(job)? {
-            return Ok(found);
-        }
-        if begin.elapsed() > job.watchdog {
-            return Err(job.stuck(awaited));
-        }
-        std::thread::sleep(POLL_INTERVAL);
-    }
+    let found = polling::until(job.watchdog, || ready(job))?;
+    found.ok_or_else(|| job.stuck(awaited))
 }
 
 #[cfg(test)]

@@ -106,11 +106,7 @@ static void step_once(int step) {
 }
 
 int main(int argc, char **argv) {
-    int provided;
-    options(argc, argv, NULL, NULL);
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided);
-    begin();
-    check("the thread level", provided, MPI_THREAD_MULTIPLE);
+    begin_with_threads(&argc, &argv);
     for (int i = 0; i < WORKERS; i++) MPI_Comm_dup(MPI_COMM_WORLD, &comms[i]);
     for (int step = 0; step < steps; step++) {
         tell(step);

@@ -127,11 +127,7 @@ static void main_step(int step) {
 }
 
 int main(int argc, char **argv) {
-    int provided;
-    options(argc, argv, NULL, NULL);
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided);
-    begin();
-    check("the thread level", provided, MPI_THREAD_MULTIPLE);
+    begin_with_threads(&argc, &argv);
     if (size < 3 || size > 64) wrong("the number of ranks", size, 4);
     MPI_Comm_dup(MPI_COMM_WORLD, &main_comm);
     MPI_Comm_dup(MPI_COMM_WORLD, &ring);

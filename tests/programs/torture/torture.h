@@ -87,6 +87,15 @@ static inline void begin(void) {
     clock_gettime(CLOCK_MONOTONIC, &began);
 }
 
+/* Starts MPI for programs whose threads call it all at once. */
+static inline void begin_with_threads(int *argc, char ***argv) {
+    int provided;
+    options(*argc, *argv, NULL, NULL);
+    MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided);
+    begin();
+    check("the thread level", provided, MPI_THREAD_MULTIPLE);
+}
+
 static inline void tell(int step) {
     if (progress && rank == 0) fprintf(stderr, "step %d\n", step);
 }

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mana_suite::checkpoints::Checkpoints;
-use mana_suite::{Finished, Job, JobSpec, Result};
+use mana_suite::{Finished, Job, JobSpec, Result, polling};
 
 use super::plan::{Ending, Life, Saving, When, Whom};
 use super::stacks;
@@ -194,26 +194,22 @@ impl Watched<'_> {
         let Some(mut command) = ask(self.stage, &["--kill"]) else {
             return Ok(None);
         };
-        let begin = Instant::now();
-        while begin.elapsed() < self.stage.watchdog {
+        let done = polling::until(self.stage.watchdog, || {
             // Looked at first: the command ends after the job has been told to.
             let answered = command.try_wait().ok().flatten();
-            if !self.job.is_running()? || answered.is_some_and(|status| !status.success()) {
-                end(Some(&mut command));
-                return Ok(None);
-            }
-            std::thread::sleep(LOOK);
-        }
+            let refused = answered.is_some_and(|status| !status.success());
+            Ok((refused || !self.job.is_running()?).then_some(()))
+        });
         end(Some(&mut command));
+        if done?.is_some() {
+            return Ok(None);
+        }
         let report = self.job.output() + &stacks::of(&self.job);
         Ok(Some(Outcome::Hung { report }))
     }
 
     fn wait_for_end(&mut self, at_most: Duration) -> Result<()> {
-        let begin = Instant::now();
-        while begin.elapsed() < at_most && self.job.is_running()? {
-            std::thread::sleep(LOOK);
-        }
+        polling::until(at_most, || Ok((!self.job.is_running()?).then_some(())))?;
         Ok(())
     }
 }
