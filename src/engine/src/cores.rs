@@ -10,43 +10,33 @@
 //! has, so the first ancestor that may use more is asked. Without one nothing is bound, and what this rank sees is
 //! what all of them share.
 
-use rustix::process::{Pid, getppid};
+use mana_native::ancestor_processes;
+use rustix::process::Pid;
 use rustix::thread::sched_getaffinity;
 
 use crate::init::World;
 
-/// How many ancestors are looked at: a launcher is not far.
-const ANCESTORS: usize = 8;
-
 /// Whether more ranks share this node than the job has cores here. Called with all threads of the process bound alike.
 pub fn are_shared(world: World) -> bool {
     let own = cores_of(None);
-    let job = bound_by_launcher(own, ancestors()).unwrap_or(own);
+    let job = bound_by_launcher(own, cores_of_ancestors()).unwrap_or(own);
     tracing::debug!(own, job, "cores that this rank and its job may use");
     local_ranks(world) > job
 }
 
 /// The cores of the first ancestor that may use more than the `own` ones.
-fn bound_by_launcher(own: usize, ancestors: impl Iterator<Item = usize>) -> Option<usize> {
-    ancestors.take(ANCESTORS).find(|cores| *cores > own)
+fn bound_by_launcher(own: usize, mut ancestors: impl Iterator<Item = usize>) -> Option<usize> {
+    ancestors.find(|cores| *cores > own)
 }
 
 /// How many cores each ancestor may use, the parent first.
-fn ancestors() -> impl Iterator<Item = usize> {
-    std::iter::successors(getppid(), |pid| parent(*pid)).map(|pid| cores_of(Some(pid)))
+fn cores_of_ancestors() -> impl Iterator<Item = usize> {
+    ancestor_processes().map(|process| cores_of(Pid::from_raw(process as i32)))
 }
 
 /// How many cores a process may use; 1 where the system does not tell.
 fn cores_of(process: Option<Pid>) -> usize {
     sched_getaffinity(process).map_or(1, |cores| cores.count() as usize)
-}
-
-/// The parent of a process: the second field after the name in parentheses, see proc_pid_stat(5).
-fn parent(process: Pid) -> Option<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    let parent = fields.split_whitespace().nth(1)?.parse().ok()?;
-    Pid::from_raw(parent)
 }
 
 /// How many ranks share this node: from the launcher if it says so, else all.
@@ -73,9 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_a_parent() {
-        let here = rustix::process::getpid();
-        assert_eq!(parent(here), getppid());
-        assert!(cores_of(Some(here)) >= 1);
+    fn this_process_and_its_parent_have_cores() {
+        assert!(cores_of(Some(rustix::process::getpid())) >= 1);
+        assert!(cores_of_ancestors().next().is_some_and(|cores| cores >= 1));
     }
 }

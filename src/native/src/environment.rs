@@ -74,37 +74,38 @@ impl Environment {
     }
 }
 
-/// Reads the chain of parents from /proc. A parent of another user hides its executable; it is left out.
-fn ancestors_of_this_process() -> Vec<PathBuf> {
-    let mut ancestors = Vec::new();
-    let mut process = "self".to_owned();
-    for _ in 0..GENERATIONS {
-        let Some(parent) = parent_of(&process).filter(|parent| parent != "0" && parent != "1")
-        else {
-            break;
-        };
-        ancestors.extend(std::fs::read_link(
-            Path::new("/proc").join(&parent).join("exe"),
-        ));
-        process = parent;
-    }
-    ancestors
+/// The parent of this process, its parent, and so on, as process ids, for a few generations: a launcher is not far.
+pub fn ancestor_processes() -> impl Iterator<Item = u32> {
+    std::iter::successors(parent_of("self"), |process| parent_of(&process.to_string()))
+        .take(GENERATIONS)
 }
 
-fn parent_of(process: &str) -> Option<String> {
+/// The executables of the ancestors but for the first process. A parent of another user hides its executable; it is left out.
+fn ancestors_of_this_process() -> Vec<PathBuf> {
+    ancestor_processes()
+        .take_while(|process| *process != 1)
+        .filter_map(|process| std::fs::read_link(format!("/proc/{process}/exe")).ok())
+        .collect()
+}
+
+/// What /proc says of the parent; `None` for a process without one, or that has ended.
+fn parent_of(process: &str) -> Option<u32> {
     let status = std::fs::read_to_string(Path::new("/proc").join(process).join("status")).ok()?;
-    Some(
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix("PPid:"))?
-            .trim()
-            .to_owned(),
-    )
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    parent.trim().parse().ok().filter(|parent| *parent != 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_ancestor_is_the_parent() {
+        assert_eq!(
+            ancestor_processes().next(),
+            Some(std::os::unix::process::parent_id())
+        );
+    }
 
     #[test]
     fn the_ancestors_of_a_test_begin_with_what_runs_it() {

@@ -86,7 +86,7 @@ pub use arguments::{ANY_SOURCE, ANY_TAG, PROC_NULL, ROOT, UNDEFINED};
 pub use before_init::move_launcher_connection;
 pub use choice::Choice;
 pub use discover::{FoundMpi, RejectedMpi, discover, version_in_child};
-pub use environment::Environment;
+pub use environment::{Environment, ancestor_processes};
 pub use error::Error;
 pub use family::{Family, Identity, Vendor, identify};
 pub use handle::{
