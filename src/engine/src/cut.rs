@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use mana_agent::{Agent, RankPort};
-use mana_drain::{Activity, Broadcast, ClockId, Gid, Phase, Rank, Report, Start, Verdict};
+use mana_drain::{Activity, ClockId, Gid, Phase, Rank, Start, Verdict};
 use mana_native::Native;
 use mana_split::frame::CrossFrame;
 use mana_split::park::{self, Interrupted};
@@ -32,9 +32,11 @@ use crate::error::{Call, MpiError};
 use crate::p2p::{self, COUNTERS};
 use crate::publish::CommSlot;
 use crate::request::{Kind, Progress, Request};
-use crate::tools::deliver::raise;
-use crate::tools::events;
-use crate::{at_safe_point, checkpoint, foreign, wait, windows};
+use crate::{at_safe_point, checkpoint, wait, windows};
+
+mod port;
+
+use port::Port;
 
 /// What safe points have to attend to: [`COMING`], [`COUNTING`].
 static ATTENTION: AtomicU8 = AtomicU8::new(0);
@@ -590,90 +592,6 @@ fn store_matched(native: &'static Native) -> Result<(), MpiError> {
     Ok(())
 }
 
-/// The agent's view of this rank.
-struct Port;
-
-impl RankPort for Port {
-    fn on_broadcast(&self, broadcast: &Broadcast) {
-        let mut guard = cut();
-        let Some(cut) = guard.get() else { return };
-        cut.rank.on_broadcast(broadcast);
-        if broadcast.is_final() {
-            cut.parked.clear();
-        }
-        match broadcast {
-            Broadcast::Intent { .. } => {
-                cut.written = false;
-                cut.pending = None;
-                cut.times = Times {
-                    intent: Some(Instant::now()),
-                    ..Times::default()
-                };
-                set_pending(true);
-                if let Some(reason) = foreign::refusal() {
-                    cut.rank.fail(reason.to_owned());
-                }
-            }
-            Broadcast::Write { number, .. } => {
-                cut.number = *number;
-                cut.times.write = Some(Instant::now());
-            }
-            Broadcast::Committed { number, kill, .. } => {
-                raise(events::COMMITTED, [*number, cut.times.conclude()]);
-                finish_attempt(*number, *kill);
-            }
-            Broadcast::Aborted { reason, .. } => {
-                set_pending(false);
-                checkpoint::abandoned(reason);
-                let ended = ENDED.fetch_add(1, Ordering::Release) + 1;
-                raise(events::ABANDONED, [ended, cut.times.conclude()]);
-            }
-            Broadcast::Stop { .. } => cut.times.stop = Some(Instant::now()),
-            Broadcast::Targets { .. } => {}
-        }
-        drop(guard);
-        CHANGED.notify_all();
-    }
-
-    fn report(&self) -> Report {
-        let mut guard = cut();
-        let Some(cut) = guard.get() else {
-            return Report::default();
-        };
-        let activity = if cut.rank.phase() >= Phase::Stop {
-            activity(cut)
-        } else {
-            Activity::default()
-        };
-        cut.rank.report(&activity)
-    }
-
-    fn stop_threads(&self) -> bool {
-        // Parked threads look again who of them leads: the one that did may have been replaced, or have ended.
-        CHANGED.notify_all();
-        if cut().get().is_some_and(|cut| all_parked(cut)) {
-            return true;
-        }
-        if let Err(error) = park::signal_upper_threads() {
-            tracing::warn!("cannot signal the program's threads: {error}");
-        }
-        false
-    }
-
-    fn prepare(&self) -> Result<u64, String> {
-        checkpoint::prepare().map_err(|error| crate::entry::with_causes(&error))
-    }
-
-    fn refused(&self, reason: &str) {
-        eprintln!("mana: no checkpoint: {reason}");
-        ENDED.fetch_add(1, Ordering::Release);
-    }
-
-    fn commit(&self, number: u64) -> Result<(), String> {
-        checkpoint::commit(number).map_err(|error| crate::entry::with_causes(&error))
-    }
-}
-
 /// What this rank has done, for a report; a rank is parked only once its leader has looked at everything pending.
 fn activity(cut: &Cut) -> Activity {
     let all = cut.pending.is_some() && all_parked(cut);
@@ -683,15 +601,5 @@ fn activity(cut: &Cut) -> Activity {
         sent: COUNTERS.sent.load(Ordering::Acquire),
         received: COUNTERS.received.load(Ordering::Acquire),
         pending: cut.pending.unwrap_or(1),
-    }
-}
-
-/// A checkpoint is whole.
-fn finish_attempt(number: u64, kill: bool) {
-    COMMITTED.fetch_add(1, Ordering::Release);
-    set_pending(false);
-    ENDED.fetch_add(1, Ordering::Release);
-    if kill {
-        checkpoint::end_job(number);
     }
 }

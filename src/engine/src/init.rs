@@ -40,7 +40,7 @@ pub fn world() -> Option<World> {
     WORLD.get().copied()
 }
 
-/// The rank and size of a process that has no MPI.
+/// States rank and size, once: of a process that has MPI, or is a job by itself.
 pub fn set_world(world: World) {
     let _ = WORLD.set(world);
 }
@@ -67,7 +67,7 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
         crate::leave::own();
         let world = read_world(&native).map_err(failed("starting MPI", "MPI_Comm_rank"))?;
         native.check_world_size(world.size)?;
-        let _ = WORLD.set(world);
+        set_world(world);
         let native = engine::set_native(native);
         if crate::calls::native_parent(native)
             .map_err(failed("starting MPI", "MPI_Comm_get_parent"))?
