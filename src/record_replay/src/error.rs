@@ -184,14 +184,6 @@ pub enum ObjectError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A request in the wrong state.
-    #[error("request {word:#x} {problem}")]
-    RequestState {
-        /// The request.
-        word: u32,
-        /// What is wrong.
-        problem: &'static str,
-    },
 }
 
 impl ObjectError {
@@ -240,7 +232,6 @@ impl ObjectError {
             Self::InfoValue { .. } => ErrorClass::INFO_VALUE,
             Self::InfoNoKey { .. } => ErrorClass::INFO_NOKEY,
             Self::KeyvalKind { .. } => ErrorClass::KEYVAL,
-            Self::RequestState { .. } => ErrorClass::REQUEST,
         }
     }
 }

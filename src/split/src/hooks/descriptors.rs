@@ -9,10 +9,11 @@ use crate::descriptors::{adopt, closed, is_lower, is_owned, is_this_process, own
 
 /// What these calls have in common, by number.
 pub(super) fn dispatch(call: &SystemCall) -> Outcome {
-    if !is_this_process() {
+    let args = call.args;
+    // The cheap question first: most calls of fcntl(2) are about no new descriptor, and the other one is a system call.
+    if call.number == libc::SYS_fcntl && !makes_one(args[1]) || !is_this_process() {
         return Outcome::unchanged(call);
     }
-    let args = call.args;
     let number = args[0] as i32;
     match call.number {
         libc::SYS_open if waits(args[1]) && is_fifo(libc::AT_FDCWD, args[0]) => {
@@ -20,7 +21,6 @@ pub(super) fn dispatch(call: &SystemCall) -> Outcome {
         }
         libc::SYS_openat if waits(args[2]) && is_fifo(number, args[1]) => Outcome::unchanged(call),
         libc::SYS_openat2 if is_fifo(number, args[1]) => Outcome::unchanged(call),
-        libc::SYS_fcntl if !makes_one(args[1]) => Outcome::unchanged(call),
         libc::SYS_pipe | libc::SYS_pipe2 => Outcome::done(pair(call, args[0])),
         libc::SYS_socketpair => Outcome::done(pair(call, args[3])),
         libc::SYS_dup2 | libc::SYS_dup3 if is_lower(args[1] as i32) => {
