@@ -30,7 +30,8 @@ Environment:
 pub enum Command {
     /// Run a program so that it can be checkpointed: mpirun -n 4 mana run ./app
     ///
-    /// A program linked with -lmana_stub needs no `mana run`: mpirun -n 4 ./app is enough.
+    /// A program linked with -lmana_stub needs no `mana run`: mpirun -n 4 ./app is enough. A program without MPI needs no
+    /// mpirun.
     #[command(after_help = ENVIRONMENT)]
     Run {
         /// The program; looked for in PATH when it has no slash.
