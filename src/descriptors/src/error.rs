@@ -50,6 +50,9 @@ pub enum DescriptorError {
     Inconsistent(String),
 }
 
+/// What a descriptor is of which no more is known.
+pub(crate) const OF_THE_PROGRAM: &str = "of the program";
+
 /// Names the descriptor of an I/O error.
 pub(crate) fn os(
     number: i32,

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::error::{DescriptorError, os};
+use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
 use crate::number;
 use crate::pipes::Ends;
 use crate::regular::{self, FilePolicy, open_flags};
@@ -40,12 +40,17 @@ pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<(), Descriptor
         let file = opened.get(number.file).ok_or_else(|| {
             DescriptorError::Inconsistent(format!("descriptor {} is no file", number.number))
         })?;
-        let copy = fcntl_dupfd_cloexec(file, above).map_err(os(number.number, "", "dup"))?;
-        number::place(copy, number.number).map_err(os(number.number, "", "dup2"))?;
+        let copy =
+            fcntl_dupfd_cloexec(file, above).map_err(os(number.number, OF_THE_PROGRAM, "dup"))?;
+        number::place(copy, number.number).map_err(os(number.number, OF_THE_PROGRAM, "dup2"))?;
         let mut flags = FdFlags::empty();
         flags.set(FdFlags::CLOEXEC, number.close_on_exec);
         if let Some(placed) = number::borrow(number.number) {
-            rustix::io::fcntl_setfd(placed, flags).map_err(os(number.number, "", "F_SETFD"))?;
+            rustix::io::fcntl_setfd(placed, flags).map_err(os(
+                number.number,
+                OF_THE_PROGRAM,
+                "F_SETFD",
+            ))?;
         }
     }
     for (at, file) in saved.files.iter().enumerate() {
@@ -69,7 +74,7 @@ fn move_above(number: i32, made: OwnedFd, above: i32) -> Result<OwnedFd, Descrip
     if made.as_raw_fd() >= above {
         return Ok(made);
     }
-    fcntl_dupfd_cloexec(&made, above).map_err(os(number, "", "dup"))
+    fcntl_dupfd_cloexec(&made, above).map_err(os(number, OF_THE_PROGRAM, "dup"))
 }
 
 /// Makes an open file again.

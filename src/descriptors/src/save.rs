@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{FileType, OFlags, Stat};
 
-use crate::error::{DescriptorError, os};
+use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
 use crate::fdinfo::FdInfo;
 use crate::number;
 use crate::pipes;
@@ -38,7 +38,7 @@ impl Found {
         let io = |doing| {
             move |source| DescriptorError::Os {
                 number,
-                what: "of the program".into(),
+                what: OF_THE_PROGRAM.into(),
                 doing,
                 source,
             }
@@ -48,8 +48,12 @@ impl Found {
             descriptor,
             link: std::fs::read_link(format!("/proc/self/fd/{number}"))
                 .map_err(io("reading its link in /proc/self/fd"))?,
-            stat: rustix::fs::fstat(descriptor).map_err(os(number, "", "fstat"))?,
-            flags: rustix::fs::fcntl_getfl(descriptor).map_err(os(number, "", "F_GETFL"))?,
+            stat: rustix::fs::fstat(descriptor).map_err(os(number, OF_THE_PROGRAM, "fstat"))?,
+            flags: rustix::fs::fcntl_getfl(descriptor).map_err(os(
+                number,
+                OF_THE_PROGRAM,
+                "F_GETFL",
+            ))?,
             info: FdInfo::read(number).map_err(io("reading /proc/self/fdinfo"))?,
         }))
     }
