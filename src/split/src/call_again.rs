@@ -83,6 +83,9 @@ unsafe fn number_before(rip: usize) -> Option<i64> {
 }
 
 /// The number in `?? b8 imm32 0f 05`. A prefix before the `mov` would make it one to another register.
+///
+/// `steer::sites` tells the numbers of more calls, but by decoding, which wants more stack than a thread may have left for a
+/// signal, and with code between the two instructions that somebody may jump into: here a wrong number would be made a call.
 fn number_in(code: [u8; 8]) -> Option<i64> {
     let [before, mov, n0, n1, n2, n3, last @ ..] = code;
     let has_prefix = (0x40..0x50).contains(&before);
