@@ -56,10 +56,5 @@ pub fn pass(frame: &mut CrossFrame, function: &str) {
     if callback::is_running() {
         return;
     }
-    let mut patience = wait::Patience::new();
-    while !request.is_over() && cut::with_rank(|rank| rank.is_behind()) == Some(false) {
-        wait::keep_moving();
-        cut::safe_point(frame);
-        patience.breathe();
-    }
+    wait::for_checkpoint(frame, &request);
 }

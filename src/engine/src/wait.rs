@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use mana_native::Native;
 use mana_record_replay::error_class::ErrorClass;
 use mana_record_replay::handle::Handle;
+use mana_split::frame::CrossFrame;
 use mana_table::constants as mpi;
 
 use crate::args::Args;
@@ -79,6 +80,21 @@ pub fn keep_moving() {
             u64::from(world.handle()),
         );
     }
+}
+
+/// Waits until the checkpoint that was asked for is there or was given up. `false`: neither, but others wait for this process in
+/// a collective; they cannot be stopped there, so the cut needs this process to go on.
+pub fn for_checkpoint(frame: &mut CrossFrame, request: &cut::Requested) -> bool {
+    let mut patience = Patience::new();
+    while !request.is_over() {
+        if cut::with_rank(|rank| rank.is_behind()) == Some(true) {
+            return false;
+        }
+        keep_moving();
+        cut::safe_point(frame);
+        patience.breathe();
+    }
+    true
 }
 
 /// The request behind an upper handle; `None` for `MPI_REQUEST_NULL`.

@@ -50,9 +50,6 @@ fn refusal() -> Option<&'static str> {
 }
 
 /// Asks, and waits. One that is coming up already is the one asked for.
-///
-/// Waiting ends without a checkpoint when others wait for this process in a collective: they cannot be stopped there,
-/// so the cut needs this process to go on.
 fn wait_for_checkpoint(a: &mut Args<'_>) -> i32 {
     let Some(request) = cut::request() else {
         eprintln!(
@@ -61,13 +58,8 @@ fn wait_for_checkpoint(a: &mut Args<'_>) -> i32 {
         return FAILED;
     };
     progress::record(a, CallProgress::Checkpoint);
-    let mut patience = wait::Patience::new();
-    while !request.is_over() {
-        if cut::with_rank(|rank| rank.is_behind()) == Some(true) {
-            return LATER;
-        }
-        wait::keep_moving();
-        patience.pause(a);
+    if !wait::for_checkpoint(a.frame(), &request) {
+        return LATER;
     }
     if request.succeeded() {
         CONTINUED
