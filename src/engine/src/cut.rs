@@ -31,12 +31,13 @@ use crate::engine::{native, not_running, state};
 use crate::error::{Call, MpiError};
 use crate::p2p::{self, COUNTERS};
 use crate::publish::CommSlot;
-use crate::request::{Kind, Progress, Request};
 use crate::{at_safe_point, checkpoint, wait, windows};
 
 mod port;
+mod sweep;
 
 use port::Port;
+use sweep::Sweep;
 
 /// What safe points have to attend to: [`COMING`], [`COUNTING`].
 static ATTENTION: AtomicU8 = AtomicU8::new(0);
@@ -60,6 +61,8 @@ struct Cut {
     parked: BTreeMap<i32, ThreadImage>,
     /// Sends and collectives not complete, counted once all threads are parked.
     pending: Option<u64>,
+    /// What is to be tested of these, from then on.
+    sweep: Option<Sweep>,
     /// Number of the checkpoint to write.
     number: u64,
     /// Whether the image of this attempt is written or failed.
@@ -190,6 +193,7 @@ pub fn begin(world_rank: u32) {
         rank: Rank::new(world_rank),
         parked: BTreeMap::new(),
         pending: None,
+        sweep: None,
         number: 0,
         written: false,
         times: Times::default(),
@@ -533,17 +537,17 @@ fn drain_step() -> Result<bool, MpiError> {
         return Ok(set_incomplete(0));
     };
     let received_before = COUNTERS.received.load(Ordering::Relaxed);
-    let parked = cut().get().is_some_and(|cut| all_parked(cut));
+    let sweep = sweep_if_parked();
     let comms = state().comms.slots();
     for comm in comms {
         p2p::drain_comm(native, comm)?;
     }
     let mut changed = false;
-    if parked {
+    if let Some(sweep) = sweep {
         store_matched(native)?;
         // Before this rank says that nothing is pending: others still serve what it has asked of their memory.
         windows::flush_used(native)?;
-        changed = set_incomplete(test_active()?);
+        changed = set_incomplete(test_active(sweep)?);
     }
     Ok(changed || COUNTERS.received.load(Ordering::Relaxed) != received_before)
 }
@@ -556,22 +560,34 @@ fn set_incomplete(pending: u64) -> bool {
     }
 }
 
-/// Tests every active request; returns how many are still not complete that have to be: all but receives, and of
-/// these the ones that the application has cancelled, as only this library knows what comes of it.
-fn test_active() -> Result<u64, MpiError> {
-    let may_stay =
-        |request: &Request| matches!(request.kind, Kind::Receive(_)) && !request.cancelling;
-    let active: Vec<_> = state()
-        .requests
-        .iter()
-        .filter(|(_, request)| request.progress == Progress::Active && request.native.is_some())
-        .map(|(id, request)| (id, may_stay(request)))
-        .collect();
-    let mut pending = 0;
-    for (id, may_stay) in active {
-        pending += u64::from(!p2p::poll(id)? && !may_stay);
+/// The requests to test, once every thread is parked. That is looked at only where a thread has parked since they were
+/// listed: it may have started some.
+fn sweep_if_parked() -> Option<Sweep> {
+    let threads = {
+        let mut guard = cut();
+        let cut = guard.get()?;
+        let threads = cut.parked.len();
+        if let Some(sweep) = cut.sweep.take()
+            && sweep.is_for(threads)
+        {
+            return Some(sweep);
+        }
+        if !all_parked(cut) {
+            return None;
+        }
+        threads
+    };
+    Some(Sweep::begin(threads))
+}
+
+/// Tests some of what is active; returns how many requests are not complete that have to be.
+fn test_active(mut sweep: Sweep) -> Result<u64, MpiError> {
+    // Not under the lock of the cut: a test may run user operations.
+    let pending = sweep.step();
+    if let Some(cut) = cut().get() {
+        cut.sweep = Some(sweep);
     }
-    Ok(pending)
+    pending
 }
 
 /// Receives messages that are out of matching into memory that the image holds.

@@ -30,6 +30,7 @@ impl RankPort for Port {
         cut.rank.on_broadcast(broadcast);
         if broadcast.is_final() {
             cut.parked.clear();
+            cut.sweep = None;
         }
         match broadcast {
             Broadcast::Intent { .. } => {
