@@ -1,7 +1,7 @@
 //! Per-rank collective clocks: how many collectives this rank has started on each communicator.
 //!
 //! Invariant: a clock counts since the last cut. All clocks of a communicator are equal at the cut, so every
-//! rank sets them to zero there and a communicator that is not used costs nothing in the next checkpoint.
+//! rank sets them to zero there.
 use std::collections::BTreeMap;
 
 use crate::Gid;

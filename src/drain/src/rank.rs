@@ -286,12 +286,13 @@ impl Rank {
         report
     }
 
+    /// Clocks that were not used since the last cut are among them: so each node knows where their members are, should one
+    /// of them be ahead.
     fn tallies(&self) -> BTreeMap<Gid, Tally> {
         let critical_gid = self.clocks.gid(self.critical);
         let inside = self.critical_depth > 0;
         self.clocks
             .iter()
-            .filter(|clock| clock.started > 0 || clock.want.is_some())
             .map(|clock| {
                 let is_critical = clock.gid == critical_gid;
                 let both_or_one = |both| if both { CRITICAL_SIZE } else { 1 };

@@ -20,9 +20,9 @@ pub enum Pattern {
 /// What the member that is behind has done on its communicator since the last cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
-    /// A collective, as all others; so all have reported it.
+    /// A collective, as all others.
     HasBegun,
-    /// Nothing, and it is not at the gate either: nobody knows where it is.
+    /// Nothing, and it is not at the gate either.
     HasNot,
 }
 
