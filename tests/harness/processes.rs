@@ -24,14 +24,30 @@ pub struct Process {
     pub command: String,
 }
 
+/// The mark of the `nth` job that this process starts.
+pub fn mark(nth: u32) -> String {
+    format!("{}-{nth}", std::process::id())
+}
+
 /// All live processes started with `SUITE_JOB=<mark>`, zombies excepted.
 pub fn marked(mark: &str) -> Vec<Process> {
-    let entry = format!("{MARK}={mark}");
+    with_variable(|value| value == mark.as_bytes())
+}
+
+/// All live processes of the jobs that this process has started.
+fn of_this_process() -> Vec<Process> {
+    let begin = format!("{}-", std::process::id());
+    with_variable(|value| value.starts_with(begin.as_bytes()))
+}
+
+/// All live processes with a mark that `is_wanted`.
+fn with_variable(is_wanted: impl Fn(&[u8]) -> bool) -> Vec<Process> {
     let is_marked = |pid: &u32| {
         let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environ
             .split(|&byte| byte == 0)
-            .any(|variable| variable == entry.as_bytes())
+            .filter_map(|variable| variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="))
+            .any(&is_wanted)
     };
     let command = |pid: u32| {
         let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -54,11 +70,21 @@ fn all_pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// `kill -9` of every process marked `mark`, again and again until none is left: one may have been forking meanwhile.
+/// `kill -9` of every process marked `mark`.
 pub fn kill9_marked(mark: &str) {
+    kill9_until_gone(|| marked(mark));
+}
+
+/// `kill -9` of all jobs that this process has started, for one that is about to end early.
+pub fn kill9_jobs() {
+    kill9_until_gone(of_this_process);
+}
+
+/// `kill -9` of `those`, again and again until none is left: one may have been forking meanwhile.
+fn kill9_until_gone(those: impl Fn() -> Vec<Process>) {
     let mut shared_memory = BTreeSet::new();
     loop {
-        let processes = marked(mark);
+        let processes = those();
         if processes.is_empty() {
             break;
         }

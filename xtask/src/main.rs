@@ -35,7 +35,21 @@ enum Task {
     Test(test::Options),
 }
 
+/// The exit code of a task that was interrupted, as shells have it for SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// A task that is interrupted takes its jobs with it: they run on otherwise, as launchers make sessions of their own.
+fn end_jobs_when_interrupted() -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(|| {
+        mana_suite::processes::kill9_jobs();
+        std::process::exit(INTERRUPTED);
+    })
+}
+
 fn main() -> ExitCode {
+    if let Err(error) = end_jobs_when_interrupted() {
+        eprintln!("xtask: jobs will outlive an interrupt: {error}");
+    }
     let done = match Task::parse() {
         Task::Generate(options) => generate::run(&options).map_err(|error| error.to_string()),
         Task::Provision(options) => provision::run(&options).map_err(|error| error.to_string()),

@@ -11,7 +11,7 @@ use super::{Finished, Job, WATCHDOG};
 use crate::command::shown;
 use crate::error::{Context, Result, SuiteError};
 use crate::mpi::{Fabric, Mpi};
-use crate::processes::MARK;
+use crate::processes::{MARK, mark};
 
 /// A job to be started.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl JobSpec {
     pub fn launch(&self) -> Result<Job> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let nth = STARTED.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("{}-{nth}", std::process::id());
+        let mark = mark(nth);
         let dir = tempfile::Builder::new()
             .prefix("mana-job-")
             .tempdir()
