@@ -58,7 +58,7 @@ pub(crate) fn os(
     number: i32,
     what: &str,
     doing: &'static str,
-) -> impl FnOnce(rustix::io::Errno) -> DescriptorError {
+) -> impl FnOnce(rustix::io::Errno) -> DescriptorError + use<> {
     let what = what.to_owned();
     move |errno| DescriptorError::Os {
         number,

@@ -48,6 +48,12 @@ impl FdInfo {
         u64::try_from(time.as_nanos()).ok()
     }
 
+    /// Whether the process holds a lock on the file, other than by this descriptor: fcntl(2) F_SETLK.
+    pub(crate) fn has_process_lock(&self) -> bool {
+        let mut lines = self.0.lines();
+        lines.any(|line| line.starts_with("lock:") && line.contains(" POSIX "))
+    }
+
     /// The entries of an epoll set.
     pub(crate) fn watched(&self) -> Vec<Watched> {
         self.0.lines().filter_map(watched).collect()

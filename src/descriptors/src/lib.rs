@@ -28,10 +28,12 @@ mod save;
 mod saved;
 mod special;
 mod standard;
+mod stored;
 
 pub use error::DescriptorError;
 pub use regular::FilePolicy;
 pub use restore::restore;
 pub use save::save;
-pub use saved::{Descriptors, Lost, Number, OpenFile, What};
+pub use saved::{Descriptors, FileId, Lost, Number, OpenFile, StoredFile, StoredKind, What};
 pub use standard::Standard;
+pub use stored::{Stored, stored_kind};

@@ -51,11 +51,9 @@ pub(crate) fn save(found: &[Found], saved: &mut Descriptors) -> Result<(), Descr
             _ => {
                 for at in files {
                     saved.files[at].what = What::Lost;
-                    saved.lost.push(Lost {
-                        number: found[at].number,
-                        what: found[at].link.display().to_string(),
-                        why: "its other end is in another process".into(),
-                    });
+                    let why = "its other end is in another process";
+                    let lost = Lost::descriptor(found[at].number, &found[at].link, why);
+                    saved.lost.push(lost);
                 }
             }
         }

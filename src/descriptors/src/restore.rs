@@ -17,14 +17,17 @@ use crate::pipes::Ends;
 use crate::regular::{self, FilePolicy, open_flags};
 use crate::saved::{Descriptors, OpenFile, What};
 use crate::special;
+use crate::stored::Stored;
 
-/// Opens everything again under its numbers, which may be taken by placeholders: these are replaced.
+/// Opens everything again under its numbers, which may be taken by placeholders: these are replaced. Returns the files that
+/// were made again: memory that maps them is the caller's to map, and they are to be sealed afterwards.
 ///
 /// # Errors
 /// A file is missing or another one, or the system refuses something. Nothing of the program has run by then, so nothing is
 /// lost: it can be tried again.
-pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<(), DescriptorError> {
+pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<Stored, DescriptorError> {
     let above = saved.highest().map_or(3, |highest| highest.max(2) + 1);
+    let stored = Stored::make(&saved.stored, above)?;
     let pipes = saved
         .pipes
         .iter()
@@ -33,7 +36,7 @@ pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<(), Descriptor
     let mut opened = Vec::with_capacity(saved.files.len());
     for (at, file) in saved.files.iter().enumerate() {
         let number = first_number(saved, at)?;
-        let made = open(number, file, &pipes, policy)?;
+        let made = open(number, file, &pipes, &stored, policy)?;
         opened.push(move_above(number, made, above)?);
     }
     for number in &saved.numbers {
@@ -58,7 +61,7 @@ pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<(), Descriptor
             special::watch(first_number(saved, at)?, watched)?;
         }
     }
-    Ok(())
+    Ok(stored)
 }
 
 /// The first number of a file.
@@ -82,6 +85,7 @@ fn open(
     number: i32,
     file: &OpenFile,
     pipes: &BTreeMap<u64, Ends>,
+    stored: &Stored,
     policy: FilePolicy,
 ) -> Result<OwnedFd, DescriptorError> {
     let flags = file.flags;
@@ -95,17 +99,7 @@ fn open(
             offset_bytes,
             length_bytes,
         } => regular::open(number, flags, path, (*offset_bytes, *length_bytes), policy),
-        What::Nameless {
-            path,
-            offset_bytes,
-            content,
-        } => regular::open_nameless(number, flags, path, *offset_bytes, content),
-        What::Memory {
-            name,
-            offset_bytes,
-            content,
-            seals,
-        } => regular::open_memory(number, name, *offset_bytes, content, *seals),
+        What::Stored { id, offset_bytes } => stored.open(number, *id, flags, *offset_bytes),
         What::Directory { path, offset_bytes } => {
             let opened = by_path(number, flags, path)?;
             rustix::fs::seek(&opened, rustix::fs::SeekFrom::Start(*offset_bytes)).map_err(os(

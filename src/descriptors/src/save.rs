@@ -10,9 +10,10 @@ use crate::fdinfo::FdInfo;
 use crate::number;
 use crate::pipes;
 use crate::regular;
-use crate::saved::{Descriptors, Lost, Number, OpenFile, What};
+use crate::saved::{Descriptors, FileId, Lost, Number, OpenFile, What};
 use crate::special;
 use crate::standard::Standard;
+use crate::stored;
 
 /// A descriptor as it is found.
 pub(crate) struct Found {
@@ -63,6 +64,11 @@ impl Found {
         self.info.decimal("pos").unwrap_or(0)
     }
 
+    /// Which file it is.
+    pub(crate) fn id(&self) -> FileId {
+        (self.stat.st_dev, self.stat.st_ino)
+    }
+
     fn is_same_open_file(&self, other: &Self) -> bool {
         let place = |found: &Self| (found.stat.st_dev, found.stat.st_ino, found.flags);
         place(self) == place(other)
@@ -73,9 +79,15 @@ impl Found {
 
 /// Describes the open ones of `numbers`, which are in order. The program must be stopped: nothing may move meanwhile.
 ///
+/// `is_mapped_whole`: whether memory that is saved anyway maps a file, of that many bytes, shared and from one end to the other.
+///
 /// # Errors
 /// [`DescriptorError::Os`] when the system does not tell something that is needed.
-pub fn save(numbers: &[i32], standard: &Standard) -> Result<Descriptors, DescriptorError> {
+pub fn save(
+    numbers: &[i32],
+    standard: &Standard,
+    is_mapped_whole: &dyn Fn(FileId, u64) -> bool,
+) -> Result<Descriptors, DescriptorError> {
     let mut saved = Descriptors::default();
     let mut firsts: Vec<Found> = Vec::new();
     for number in numbers {
@@ -90,9 +102,8 @@ pub fn save(numbers: &[i32], standard: &Standard) -> Result<Descriptors, Descrip
         let file = match known {
             Some(file) => file,
             None => {
-                saved
-                    .files
-                    .push(describe(&found, standard, &mut saved.lost)?);
+                let file = describe(&found, standard, &mut saved, is_mapped_whole)?;
+                saved.files.push(file);
                 firsts.push(found);
                 firsts.len() - 1
             }
@@ -111,14 +122,15 @@ pub fn save(numbers: &[i32], standard: &Standard) -> Result<Descriptors, Descrip
 fn describe(
     found: &Found,
     standard: &Standard,
-    lost: &mut Vec<Lost>,
+    saved: &mut Descriptors,
+    is_mapped_whole: &dyn Fn(FileId, u64) -> bool,
 ) -> Result<OpenFile, DescriptorError> {
     let what = match standard.which(found.number, &found.stat) {
         Some(which) => What::Standard(which),
         None => match FileType::from_raw_mode(found.stat.st_mode) {
-            FileType::RegularFile => regular::save(found)?,
+            FileType::RegularFile => file(found, saved, is_mapped_whole)?,
             FileType::Directory => What::Directory {
-                path: found.link.clone(),
+                path: regular::of_this_process(&found.link),
                 offset_bytes: found.offset_bytes(),
             },
             FileType::CharacterDevice | FileType::BlockDevice => What::ByPath(found.link.clone()),
@@ -126,15 +138,37 @@ fn describe(
                 pipe: found.stat.st_ino,
             },
             FileType::Fifo => What::ByPath(found.link.clone()),
-            FileType::Socket => unkept(found, lost, "a connection does not outlive its process"),
-            _ => {
-                special::save(found).unwrap_or_else(|| unkept(found, lost, "its kind is not known"))
-            }
+            FileType::Socket => unkept(
+                found,
+                &mut saved.lost,
+                "a connection does not outlive its process",
+            ),
+            _ => special::save(found)
+                .unwrap_or_else(|| unkept(found, &mut saved.lost, "its kind is not known")),
         },
     };
     Ok(OpenFile {
         flags: found.flags.bits(),
         what,
+    })
+}
+
+/// A regular file; its contents are saved where no name leads to them.
+fn file(
+    found: &Found,
+    saved: &mut Descriptors,
+    is_mapped_whole: &dyn Fn(FileId, u64) -> bool,
+) -> Result<What, DescriptorError> {
+    let id = found.id();
+    if !saved.stored.iter().any(|stored| stored.id == id) {
+        match stored::save(found, is_mapped_whole)? {
+            Some(file) => saved.stored.push(file),
+            None => return Ok(regular::save(found)),
+        }
+    }
+    Ok(What::Stored {
+        id,
+        offset_bytes: found.offset_bytes(),
     })
 }
 
@@ -145,10 +179,6 @@ fn is_nameless(found: &Found) -> bool {
 
 /// Something that is reported, and closed on the other side after a restart.
 fn unkept(found: &Found, lost: &mut Vec<Lost>, why: &str) -> What {
-    lost.push(Lost {
-        number: found.number,
-        what: found.link.display().to_string(),
-        why: why.to_owned(),
-    });
+    lost.push(Lost::descriptor(found.number, &found.link, why));
     What::Lost
 }

@@ -1,6 +1,6 @@
 //! What an image holds of descriptors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,9 @@ pub struct Descriptors {
     pub files: Vec<OpenFile>,
     /// The numbers, ascending.
     pub numbers: Vec<Number>,
+    /// Files that are made again, each once however often it is open or mapped.
+    #[serde(default)]
+    pub stored: Vec<StoredFile>,
     /// What is in pipes.
     pub pipes: Vec<PipeContent>,
     /// What cannot be kept.
@@ -59,27 +62,12 @@ pub enum What {
         /// Its length at the checkpoint, in bytes.
         length_bytes: u64,
     },
-    /// A regular file that has no name any more (or never had one), with its contents.
-    Nameless {
-        /// Where it was.
-        path: PathBuf,
+    /// A file that is made again with its contents: one of [`Descriptors::stored`].
+    Stored {
+        /// Which.
+        id: FileId,
         /// The position in it, in bytes.
         offset_bytes: u64,
-        /// What is in it.
-        #[serde(with = "serde_bytes")]
-        content: Vec<u8>,
-    },
-    /// A file in memory: memfd_create(2).
-    Memory {
-        /// The name it was made with.
-        name: String,
-        /// The position in it, in bytes.
-        offset_bytes: u64,
-        /// What is in it.
-        #[serde(with = "serde_bytes")]
-        content: Vec<u8>,
-        /// Its seals.
-        seals: u32,
     },
     /// A directory.
     Directory {
@@ -127,6 +115,47 @@ pub enum What {
     Lost,
 }
 
+/// Which file: device and inode at the checkpoint.
+pub type FileId = (u64, u64);
+
+/// A file that no name leads to after a restart, with its contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Which file.
+    pub id: FileId,
+    /// How it is made.
+    pub kind: StoredKind,
+    /// Its length, in bytes.
+    pub length_bytes: u64,
+    /// Its permissions.
+    pub mode: u32,
+    /// What is in it; what is missing at the end is zero, or comes from memory that maps it.
+    #[serde(with = "serde_bytes")]
+    pub content: Vec<u8>,
+}
+
+/// How a [`StoredFile`] is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoredKind {
+    /// memfd_create(2).
+    Memory {
+        /// The name it was made with.
+        name: String,
+        /// Its seals.
+        seals: u32,
+    },
+    /// A file that has no name any more (or never had one).
+    Nameless {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// Shared memory with a name, shm_open(3): a file that does not outlive the machine.
+    Shared {
+        /// Its path.
+        path: PathBuf,
+    },
+}
+
 /// An entry of an epoll set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watched {
@@ -150,13 +179,28 @@ pub struct PipeContent {
     pub content: Vec<u8>,
 }
 
-/// A descriptor that cannot be kept, for people to read.
+/// Something that cannot be kept, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Its number.
-    pub number: i32,
+    /// The program's name for it: "descriptor 5", "memory at 0x…".
+    pub object: String,
     /// What it is.
     pub what: String,
-    /// Why.
+    /// Why it cannot be kept.
     pub why: String,
+    /// What the program finds after a restart.
+    pub then: String,
+}
+
+impl Lost {
+    /// A descriptor, which is like one whose other side has gone.
+    pub(crate) fn descriptor(number: i32, what: &Path, why: &str) -> Self {
+        Self {
+            object: format!("descriptor {number}"),
+            what: what.display().to_string(),
+            why: why.to_owned(),
+            then: "After a restart reading it ends at once, as if the other side had closed it"
+                .into(),
+        }
+    }
 }

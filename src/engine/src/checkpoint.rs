@@ -34,7 +34,7 @@ use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
 use crate::surroundings::{self, Surroundings};
 use crate::tools::{cvars, history};
-use crate::{alone, cut, files, init, shared_memory};
+use crate::{alone, cut, files, init, shared_mappings, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -122,16 +122,16 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
 
     let regions = maps::upper_regions()?;
     let page_map = PageMap::open()?;
+    let windows = shared_memory::places();
+    let shared = shared_mappings::describe(&regions, &windows)?;
     let unreadable = unreadable_contents(&regions, &page_map)?;
-    let saved_by_others = shared_memory::saved_by_others();
     let sources = regions
         .iter()
         .map(|region| {
             let mut source = source(region, &page_map, &unreadable)?;
-            if saved_by_others
-                .iter()
-                .any(|shared| shared.contains(&region.start))
-            {
+            let saved_by_others =
+                |(place, others): &(Range<usize>, bool)| *others && place.contains(&region.start);
+            if windows.iter().any(saved_by_others) || shared.leaves_out(region) {
                 source.runs.clear();
             }
             Ok::<_, EngineError>(source)
@@ -145,7 +145,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         function: "MPI",
         reason: error.message,
     })?;
-    let surroundings = surroundings::save()?;
+    let surroundings = surroundings::save(shared)?;
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,
@@ -207,7 +207,8 @@ fn unreadable_contents(
         fs::File::open("/proc/self/mem").map_err(|e| os("opening /proc/self/mem".into(), e))?;
     for region in regions
         .iter()
-        .filter(|region| region.prot & libc::PROT_READ == 0 && region.is_anonymous())
+        .filter(|region| region.prot & libc::PROT_READ == 0)
+        .filter(|region| region.is_anonymous() || region.shared)
     {
         for range in page_map.resident(region)? {
             let mut bytes = vec![0; range.len()];

@@ -74,6 +74,7 @@ mod request;
 mod restart;
 mod restarts;
 pub mod settings;
+mod shared_mappings;
 mod shared_memory;
 mod side_channel;
 mod special;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::settings;
 use crate::error::EngineError;
+use crate::shared_mappings::{self, Shared, SharedMapping};
 
 /// Standard streams as the launcher gave them to this process.
 static STANDARD: OnceLock<Standard> = OnceLock::new();
@@ -35,6 +36,8 @@ pub struct Surroundings {
     pub directory: Option<PathBuf>,
     /// The file mode mask, umask(2).
     pub mask: u32,
+    /// Memory that is shared with files or segments.
+    pub shared: Vec<SharedMapping>,
 }
 
 /// Looks at what the launcher gave, before anything is opened.
@@ -58,10 +61,13 @@ pub fn settle(reserved: Reserved) -> Result<(), EngineError> {
 }
 
 /// Describes all of it; the program is stopped. Says what cannot be kept, when that is new.
-pub fn save() -> Result<Surroundings, EngineError> {
+pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
     let standard = STANDARD.get().copied().unwrap_or_default();
     descriptors::claim_fifos()?;
-    let descriptors = mana_descriptors::save(&descriptors::owned(), &standard)?;
+    let is_mapped_whole = |id, bytes| shared.is_mapped_whole(id, bytes);
+    let mut descriptors =
+        mana_descriptors::save(&descriptors::owned(), &standard, &is_mapped_whole)?;
+    let shared = shared.save(&mut descriptors);
     tell(&descriptors.lost);
     let mask = rustix::process::umask(Mode::empty());
     rustix::process::umask(mask);
@@ -69,6 +75,7 @@ pub fn save() -> Result<Surroundings, EngineError> {
         descriptors,
         directory: std::env::current_dir().ok(),
         mask: mask.bits(),
+        shared,
     })
 }
 
@@ -78,21 +85,26 @@ fn tell(lost: &[Lost]) {
     if *said == lost {
         return;
     }
-    for Lost { number, what, why } in lost.iter().filter(|lost| !said.contains(lost)) {
-        eprintln!(
-            "mana: descriptor {number} ({what}) cannot be kept in a checkpoint: {why}. After a restart reading it ends at \
-             once, as if the other side had closed it"
-        );
+    for lost in lost.iter().filter(|lost| !said.contains(lost)) {
+        let Lost {
+            object,
+            what,
+            why,
+            then,
+        } = lost;
+        eprintln!("mana: {object} ({what}) cannot be kept in a checkpoint: {why}. {then}");
     }
     *said = lost.to_vec();
 }
 
 /// Puts all of it back, before any of the program runs.
 pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
-    mana_descriptors::restore(&saved.descriptors, settings().files)?;
+    let stored = mana_descriptors::restore(&saved.descriptors, settings().files)?;
     for number in &saved.descriptors.numbers {
         descriptors::adopt(number.number);
     }
+    shared_mappings::restore(&saved.shared, &stored, settings().files)?;
+    stored.seal()?;
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
     if let Some(directory) = &saved.directory
         && let Err(error) = std::env::set_current_dir(directory)

@@ -38,6 +38,7 @@ mod stack;
 mod state;
 mod steer;
 mod sys;
+pub mod sysv;
 pub mod thread;
 pub mod thread_image;
 pub mod upper_memory;

@@ -3,6 +3,7 @@
 //! | call | here |
 //! |---|---|
 //! | mmap, mremap, shmat, brk, munmap | `memory`: the upper half's memory stays in the window |
+//! | shmget, shmctl | [`crate::sysv`]: after a restart, segments may have other ids than the program remembers |
 //! | readlink, readlinkat | `paths`: /proc/self/exe is the program, not mana |
 //! | rt_sigaction | [`crate::signals`] |
 //! | rt_sigprocmask | the checkpoint signal cannot be blocked |
@@ -31,7 +32,7 @@ use crate::steer::{CHANGED_OFFSET, LEAVE_OFFSET};
 use crate::{arch, restore, seccomp, signals, sys, vdso};
 
 /// Numbers of the virtualised system calls (x86-64).
-pub(crate) const VIRTUALISED: [i64; 39] = [
+pub(crate) const VIRTUALISED: [i64; 41] = [
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_brk,
@@ -39,6 +40,8 @@ pub(crate) const VIRTUALISED: [i64; 39] = [
     libc::SYS_rt_sigprocmask,
     libc::SYS_mremap,
     libc::SYS_shmat,
+    libc::SYS_shmget,
+    libc::SYS_shmctl,
     libc::SYS_readlink,
     libc::SYS_tkill,
     libc::SYS_tgkill,
@@ -182,6 +185,8 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
         libc::SYS_brk => memory::brk(args),
         libc::SYS_mremap => memory::mremap(args),
         libc::SYS_shmat => memory::shmat(args),
+        libc::SYS_shmget => memory::shmget(args),
+        libc::SYS_shmctl => memory::shmctl(args),
         libc::SYS_readlink => paths::readlink(args),
         libc::SYS_readlinkat => paths::readlinkat(args),
         libc::SYS_rt_sigaction => rt_sigaction(args),
