@@ -1,4 +1,5 @@
-//! Programs without MPI, saved twice in the middle of what they do, killed, and started again from what was saved.
+//! Programs without MPI, saved twice in the middle of what they do, killed, and started again from what was saved: a catalogue,
+//! one small program for each thing that a process can have or do. A new one is a file in `tests/programs/alone` and a name below.
 //!
 //! ```text
 //!   undisturbed      ./program GATES (all open)                                    -> output
@@ -137,27 +138,58 @@ fn lives(program: &[&str]) {
     assert_eq!(lives.output(), wanted);
 }
 
-/// A C program of the folder.
-fn c_program(name: &str) {
-    let source = programs().join(name).with_extension("c");
+/// A program of the folder, named by its file.
+fn program(name: &str) {
+    let source = sources().find(|path| path.file_stem().is_some_and(|stem| stem == name));
+    let source = source.unwrap_or_else(|| panic!("no program {name} in {}", programs().display()));
     let built = build_c(&source, Toolchain::Plain).unwrap();
     lives(&[built.to_str().unwrap()]);
+}
+
+/// The C and C++ files of the folder.
+fn sources() -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(programs()).unwrap();
+    entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "c" || it == "cpp"))
+}
+
+/// Each name is a test, and a file of the folder.
+macro_rules! catalogue {
+    ($list:ident: $($name:ident)*) => {
+        const $list: &[&str] = &[$(stringify!($name)),*];
+        $(
+            #[test]
+            fn $name() {
+                program(stringify!($name));
+            }
+        )*
+    };
+}
+
+// Threads, signals, time, memory.
+catalogue! { PROCESS:
+    signals
+    threads
+}
+
+// What the program has open, and what it shares.
+catalogue! { OPEN:
+}
+
+#[test]
+fn every_program_is_in_a_list() {
+    for source in sources() {
+        let name = source.file_stem().unwrap().to_str().unwrap();
+        let listed = PROCESS.contains(&name) || OPEN.contains(&name);
+        assert!(listed, "{} is in no catalogue", source.display());
+    }
 }
 
 /// A script of the folder.
 fn script(interpreter: &str, name: &str) {
     let path = programs().join(name);
     lives(&[interpreter, path.to_str().unwrap()]);
-}
-
-#[test]
-fn threads() {
-    c_program("threads");
-}
-
-#[test]
-fn signals() {
-    c_program("signals");
 }
 
 #[test]
