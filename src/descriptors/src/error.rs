@@ -19,6 +19,19 @@ pub enum DescriptorError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A socket cannot be made again.
+    #[error(
+        "the {what}, which the program had: {doing} failed: {source}; if its address is in use, end who uses it, if this machine \
+         lacks the address, restart where it is, and try again"
+    )]
+    Socket {
+        /// What it is, with its address.
+        what: String,
+        /// What was being done.
+        doing: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A file that the program had open is not there.
     #[error(
         "the file {path}, which the program had open as descriptor {number}, cannot be opened: put it back (or make the \

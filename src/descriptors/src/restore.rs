@@ -16,6 +16,7 @@ use crate::number;
 use crate::pipes::Ends;
 use crate::regular::{self, FilePolicy, open_flags};
 use crate::saved::{Descriptors, OpenFile, What};
+use crate::sockets;
 use crate::special;
 use crate::stored::Stored;
 
@@ -33,10 +34,14 @@ pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<Stored, Descri
         .iter()
         .map(|pipe| Ok((pipe.pipe, Ends::open(pipe)?)))
         .collect::<Result<BTreeMap<_, _>, DescriptorError>>()?;
+    let sockets = sockets::make(saved)?;
     let mut opened = Vec::with_capacity(saved.files.len());
     for (at, file) in saved.files.iter().enumerate() {
         let number = first_number(saved, at)?;
-        let made = open(number, file, &pipes, &stored, policy)?;
+        let made = match &file.what {
+            What::Socket(socket) => of_socket(number, sockets.get(&socket.inode))?,
+            _ => open(number, file, &pipes, &stored, policy)?,
+        };
         opened.push(move_above(number, made, above)?);
     }
     for number in &saved.numbers {
@@ -123,8 +128,16 @@ fn open(
         } => special::open_timer(number, flags, *clock, (*remaining_ns, *interval_ns), *ticks),
         What::Signal { mask } => special::open_signal(number, flags, *mask),
         What::Poll { .. } => special::open_poll(number),
-        What::Lost => nothing(number),
+        What::Socket(_) | What::Lost => nothing(number),
     }
+}
+
+/// A socket that has been made with the others.
+fn of_socket(number: i32, made: Option<&OwnedFd>) -> Result<OwnedFd, DescriptorError> {
+    let made = made.ok_or_else(|| {
+        DescriptorError::Inconsistent(format!("the socket of descriptor {number} is missing"))
+    })?;
+    fcntl_dupfd_cloexec(made, 3).map_err(os(number, "socket", "dup"))
 }
 
 fn duplicate(number: i32, given: impl AsFd) -> Result<OwnedFd, DescriptorError> {

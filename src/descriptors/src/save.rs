@@ -11,6 +11,7 @@ use crate::number;
 use crate::pipes;
 use crate::regular;
 use crate::saved::{Descriptors, FileId, Lost, Number, OpenFile, What};
+use crate::sockets;
 use crate::special;
 use crate::standard::Standard;
 use crate::stored;
@@ -115,6 +116,7 @@ pub fn save(
         });
     }
     pipes::save(&firsts, &mut saved)?;
+    sockets::find_pairs(&firsts, &mut saved)?;
     Ok(saved)
 }
 
@@ -138,11 +140,10 @@ fn describe(
                 pipe: found.stat.st_ino,
             },
             FileType::Fifo => What::ByPath(found.link.clone()),
-            FileType::Socket => unkept(
-                found,
-                &mut saved.lost,
-                "a connection does not outlive its process",
-            ),
+            FileType::Socket => match sockets::save(found)? {
+                Ok(socket) => What::Socket(socket),
+                Err(why) => unkept(found, &mut saved.lost, why),
+            },
             _ => special::save(found)
                 .unwrap_or_else(|| unkept(found, &mut saved.lost, "its kind is not known")),
         },

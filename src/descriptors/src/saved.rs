@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sockets::Socket;
+
 /// All descriptors of a program.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Descriptors {
@@ -111,8 +113,21 @@ pub enum What {
         /// What is watched.
         watched: Vec<Watched>,
     },
+    /// A socket.
+    Socket(Socket),
     /// Something that cannot be kept.
     Lost,
+}
+
+impl What {
+    /// The socket that it is, if it is one.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Socket> {
+        match self {
+            What::Socket(socket) => Some(socket),
+            _ => None,
+        }
+    }
 }
 
 /// Which file: device and inode at the checkpoint.
