@@ -19,6 +19,14 @@ pub enum DescriptorError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Somebody else has a lock.
+    #[error(
+        "descriptor {number}: the file that it is of is locked by another process now; end that one and restart again"
+    )]
+    Locked {
+        /// The program's number.
+        number: i32,
+    },
     /// A socket cannot be made again.
     #[error(
         "the {what}, which the program had: {doing} failed: {source}; if its address is in use, end who uses it, if this machine \

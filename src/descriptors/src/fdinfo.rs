@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use crate::locks::{self, Lock};
 use crate::saved::Watched;
 
 /// The lines about one descriptor.
@@ -48,10 +49,12 @@ impl FdInfo {
         u64::try_from(time.as_nanos()).ok()
     }
 
-    /// Whether the process holds a lock on the file, other than by this descriptor: fcntl(2) F_SETLK.
-    pub(crate) fn has_process_lock(&self) -> bool {
-        let mut lines = self.0.lines();
-        lines.any(|line| line.starts_with("lock:") && line.contains(" POSIX "))
+    /// The locks that were taken by this descriptor.
+    pub(crate) fn locks(&self) -> Vec<Lock> {
+        let lines = self.0.lines();
+        lines
+            .filter_map(|line| locks::parse(line.strip_prefix("lock:")?))
+            .collect()
     }
 
     /// The entries of an epoll set.

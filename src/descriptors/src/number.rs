@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
+use crate::locks::Lock;
+
 /// The open descriptor `number`; `None` where it is closed.
 pub(crate) fn borrow(number: RawFd) -> Option<BorrowedFd<'static>> {
     if number < 0 {
@@ -42,6 +44,43 @@ pub(crate) fn share(first: RawFd, second: RawFd) -> Option<bool> {
     let order =
         unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, first, second) };
     (order >= 0).then_some(order == 0)
+}
+
+/// Sets a lock of fcntl(2) without waiting.
+pub(crate) fn lock_range(number: RawFd, command: i32, lock: &Lock) -> Result<(), Errno> {
+    // SAFETY: zeros are a valid `struct flock`.
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    range.l_type = if lock.is_exclusive {
+        libc::F_WRLCK as i16
+    } else {
+        libc::F_RDLCK as i16
+    };
+    range.l_whence = libc::SEEK_SET as i16;
+    range.l_start = lock.start;
+    range.l_len = lock.bytes;
+    // SAFETY: reads one `struct flock`.
+    let result = unsafe { libc::fcntl(number, command, &raw const range) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(last_error())
+    }
+}
+
+/// Takes a lease, F_SETLEASE.
+pub(crate) fn lease(number: RawFd, is_exclusive: bool) -> Result<(), Errno> {
+    let kind = if is_exclusive {
+        libc::F_WRLCK
+    } else {
+        libc::F_RDLCK
+    };
+    // SAFETY: takes no pointer.
+    let result = unsafe { libc::fcntl(number, libc::F_SETLEASE, kind) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(last_error())
+    }
 }
 
 /// A signalfd(2) for `mask`, a kernel signal set.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
@@ -145,8 +145,14 @@ fn duplicate(number: i32, given: impl AsFd) -> Result<OwnedFd, DescriptorError> 
 }
 
 fn by_path(number: i32, flags: u32, path: &std::path::Path) -> Result<OwnedFd, DescriptorError> {
-    // A FIFO that nobody has opened on the other side would keep the restart waiting.
     let flags = open_flags(flags);
+    // A FIFO that nobody has opened on the other side would keep the restart waiting, or could not be opened for writing.
+    let is_fifo = rustix::fs::stat(path)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+    let _other_side = is_fifo.then(|| {
+        let both = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        rustix::fs::open(path, both, Mode::empty())
+    });
     let opened =
         rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::empty()).map_err(|errno| {
             DescriptorError::Missing {

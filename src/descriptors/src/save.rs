@@ -136,10 +136,9 @@ fn describe(
                 offset_bytes: found.offset_bytes(),
             },
             FileType::CharacterDevice | FileType::BlockDevice => What::ByPath(found.link.clone()),
-            FileType::Fifo if is_nameless(found) => What::Pipe {
+            FileType::Fifo => What::Pipe {
                 pipe: found.stat.st_ino,
             },
-            FileType::Fifo => What::ByPath(found.link.clone()),
             FileType::Socket => match sockets::save(found)? {
                 Ok(socket) => What::Socket(socket),
                 Err(why) => unkept(found, &mut saved.lost, why),
@@ -151,6 +150,7 @@ fn describe(
     Ok(OpenFile {
         flags: found.flags.bits(),
         what,
+        locks: found.info.locks(),
     })
 }
 
@@ -171,11 +171,6 @@ fn file(
         id,
         offset_bytes: found.offset_bytes(),
     })
-}
-
-/// Whether a FIFO is a pipe(2), which has no path.
-fn is_nameless(found: &Found) -> bool {
-    found.link.to_string_lossy().starts_with("pipe:[")
 }
 
 /// Something that is reported, and closed on the other side after a restart.

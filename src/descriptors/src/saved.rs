@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::locks::Lock;
 use crate::sockets::Socket;
 
 /// All descriptors of a program.
@@ -48,6 +49,9 @@ pub struct OpenFile {
     pub flags: u32,
     /// What it is.
     pub what: What,
+    /// Locks on it.
+    #[serde(default)]
+    pub locks: Vec<Lock>,
 }
 
 /// What an open file is.
@@ -80,7 +84,7 @@ pub enum What {
     },
     /// A device such as /dev/null, or a FIFO with a name: opened again by its path.
     ByPath(PathBuf),
-    /// One end of a pipe.
+    /// One end of a pipe, or both of a FIFO.
     Pipe {
         /// Which pipe: its inode at the checkpoint.
         pipe: u64,
@@ -187,6 +191,12 @@ pub struct Watched {
 pub struct PipeContent {
     /// Which pipe: its inode at the checkpoint.
     pub pipe: u64,
+    /// The path of a FIFO with a name.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// Its permissions.
+    #[serde(default)]
+    pub mode: u32,
     /// How many bytes it can hold.
     pub capacity_bytes: usize,
     /// The bytes in it.

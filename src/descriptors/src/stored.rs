@@ -18,6 +18,7 @@ use std::path::Path;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 
 use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
+use crate::locks::{Lock, LockKind};
 use crate::regular::open_flags;
 use crate::save::Found;
 use crate::saved::{FileId, StoredFile, StoredKind};
@@ -86,7 +87,8 @@ pub(crate) fn save(
 /// All of a file.
 fn content(found: &Found) -> Result<Vec<u8>, DescriptorError> {
     let mut content = Vec::new();
-    let read = if found.info.has_process_lock() {
+    let has_process_lock = |lock: &Lock| lock.kind == LockKind::Process;
+    let read = if found.info.locks().iter().any(has_process_lock) {
         // To open and close it would give up the process' locks on it (fcntl(2)).
         content.resize(found.stat.st_size as usize, 0);
         borrowed(found).and_then(|file| file.read_exact_at(&mut content, 0))

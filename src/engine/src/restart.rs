@@ -80,7 +80,7 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
 }
 
 /// The engine's part of an image.
-fn metadata(reader: &RankReader) -> Result<Metadata, EngineError> {
+pub fn metadata(reader: &RankReader) -> Result<Metadata, EngineError> {
     let metadata: Metadata = reader.metadata()?;
     if metadata.version > METADATA_VERSION {
         return Err(EngineError::State(format!(

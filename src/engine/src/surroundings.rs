@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::settings;
 use crate::error::EngineError;
+use crate::limits::{self, Limits};
 use crate::shared_mappings::{self, Shared, SharedMapping};
 
 /// Standard streams as the launcher gave them to this process.
@@ -38,15 +39,21 @@ pub struct Surroundings {
     pub mask: u32,
     /// Memory that is shared with files or segments.
     pub shared: Vec<SharedMapping>,
+    /// Limits that the program has set.
+    pub limits: Limits,
 }
 
 /// Looks at what the launcher gave, before anything is opened.
 pub fn start() {
     let _ = STANDARD.set(Standard::now());
+    limits::start();
 }
 
 /// Keeps numbers free for the program while the lower half opens its own; `saved`: what an image has.
 pub fn reserve(saved: Option<&Surroundings>) -> Result<Reserved, EngineError> {
+    if let Some(saved) = saved {
+        limits::restore_room(&saved.limits);
+    }
     let highest = saved.and_then(|saved| saved.descriptors.highest());
     if let Some(highest) = highest {
         mana_native::move_launcher_connection(highest + 1);
@@ -64,10 +71,19 @@ pub fn settle(reserved: Reserved) -> Result<(), EngineError> {
 pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
     let standard = STANDARD.get().copied().unwrap_or_default();
     descriptors::claim_fifos()?;
+    let owned = descriptors::owned();
+    for number in descriptors::unclaimed()? {
+        if mana_descriptors::is_accepted(number, &owned) {
+            descriptors::adopt(number);
+        }
+    }
     let is_mapped_whole = |id, bytes| shared.is_mapped_whole(id, bytes);
     let mut descriptors =
         mana_descriptors::save(&descriptors::owned(), &standard, &is_mapped_whole)?;
     let shared = shared.save(&mut descriptors);
+    if settings().strict && !descriptors.lost.is_empty() {
+        return Err(EngineError::NotAll(all_lost(&descriptors.lost)));
+    }
     tell(&descriptors.lost);
     let mask = rustix::process::umask(Mode::empty());
     rustix::process::umask(mask);
@@ -76,7 +92,30 @@ pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
         directory: std::env::current_dir().ok(),
         mask: mask.bits(),
         shared,
+        limits: limits::save(),
     })
+}
+
+/// Enters a folder that is removed, as the program's has been.
+fn enter_removed() -> Result<(), EngineError> {
+    let folder = std::env::temp_dir().join(format!("mana-removed-{}", std::process::id()));
+    std::fs::create_dir(&folder)
+        .and_then(|()| std::env::set_current_dir(&folder))
+        .and_then(|()| std::fs::remove_dir(&folder))
+        .map_err(|source| EngineError::Os {
+            doing: format!("making {} the removed working directory", folder.display()),
+            source,
+        })
+}
+
+/// All that cannot be kept, in a line.
+fn all_lost(lost: &[Lost]) -> String {
+    let each = lost.iter().map(
+        |Lost {
+             object, what, why, ..
+         }| format!("{object} ({what}): {why}"),
+    );
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Names what cannot be kept.
@@ -105,6 +144,8 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     }
     shared_mappings::restore(&saved.shared, &stored, settings().files)?;
     stored.seal()?;
+    drop(stored);
+    limits::restore(&saved.limits);
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
     if let Some(directory) = &saved.directory
         && let Err(error) = std::env::set_current_dir(directory)
@@ -115,5 +156,9 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
             std::env::current_dir().unwrap_or_default().display()
         );
     }
-    Ok(())
+    if saved.directory.is_none() {
+        enter_removed()?;
+    }
+    // Last: a process' locks on a file go when it closes any descriptor of it.
+    Ok(mana_descriptors::lock(&saved.descriptors)?)
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The hooks keep OWNED (`hooks::descriptors`). A descriptor that came another way (by a message on a socket, say) is nobody's:
-//! it works, but no image has it.
+//! it works, but no image has it, unless it is claimed ([`unclaimed`]).
 
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -142,6 +142,16 @@ pub fn claim_fifos() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is open and nobody's.
+///
+/// # Errors
+/// [`Error::Os`] when /proc/self/fd cannot be read.
+pub fn unclaimed() -> Result<Vec<RawFd>> {
+    let mut numbers = open_numbers()?;
+    numbers.retain(|number| !is_owned(*number) && !is_lower(*number));
+    Ok(numbers)
 }
 
 /// All descriptor numbers in use.

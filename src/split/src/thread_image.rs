@@ -74,6 +74,9 @@ pub struct ThreadImage {
     pub name: Vec<u8>,
     /// The XSAVE components (bits of XCR0) that its signal frame holds in use: a processor must have them.
     pub xsave_components: u64,
+    /// The system call that it was waiting in, where that can be seen.
+    #[serde(default)]
+    pub waits_in: Option<i64>,
     /// How it goes on.
     pub resume: Resume,
 }
@@ -110,13 +113,30 @@ pub(crate) fn capture_signal(
 ) -> Result<ThreadImage> {
     // SAFETY: the kernel's signal frame, which stays until the handler returns.
     let components = unsafe { arch::xsave_components_in_use((*context).uc_mcontext.fpregs.cast()) };
-    capture(
-        block,
-        Resume::Signal {
-            ucontext: context as u64,
-        },
-        components,
-    )
+    let resume = Resume::Signal {
+        ucontext: context as u64,
+    };
+    Ok(ThreadImage {
+        // SAFETY: as above; the thread was in upper code.
+        waits_in: unsafe { call_to_be_made(&*context) },
+        ..capture(block, resume, components)?
+    })
+}
+
+/// The system call that the thread is about to make, or make again: RIP is at its instruction.
+///
+/// # Safety
+/// RIP was in code that can be read.
+unsafe fn call_to_be_made(context: &libc::ucontext_t) -> Option<i64> {
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+    let registers = &context.uc_mcontext.gregs;
+    let rip = registers[libc::REG_RIP as usize] as usize;
+    if rip % 4096 == 4095 {
+        return None; // the next page need not be there
+    }
+    // SAFETY: the caller's promise; both bytes are on one page.
+    let code = unsafe { *(rip as *const [u8; 2]) };
+    (code == SYSCALL).then_some(registers[libc::REG_RAX as usize])
 }
 
 fn capture(block: &ThreadBlock, resume: Resume, xsave_components: u64) -> Result<ThreadImage> {
@@ -130,6 +150,7 @@ fn capture(block: &ThreadBlock, resume: Resume, xsave_components: u64) -> Result
         alternate_stack: alternate_stack()?,
         name: name()?,
         xsave_components,
+        waits_in: None,
         resume,
     })
 }

@@ -5,6 +5,7 @@ pub mod compiler;
 pub mod doctor;
 pub mod functions;
 pub mod images;
+mod inventories;
 pub mod run;
 pub mod verify;
 

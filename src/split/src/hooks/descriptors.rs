@@ -2,7 +2,8 @@
 //!
 //! Made here, in the hook, rather than by the trampoline, because the number is known only afterwards. None of them waits for
 //! anybody, but for the opening of a FIFO, which is left to the trampoline (a thread that waits in the lower half cannot be
-//! part of a checkpoint, which looks for FIFOs by itself: `claim_fifos`); `accept` is not here for the same reason.
+//! part of a checkpoint, which looks for FIFOs by itself: `claim_fifos`), and for `accept` of a socket that may wait, whose
+//! connections a checkpoint knows by their names (`unclaimed`).
 
 use super::{Outcome, SystemCall, pass};
 use crate::descriptors::{adopt, closed, is_lower, is_owned, is_this_process, owned_from};
@@ -21,6 +22,9 @@ pub(super) fn dispatch(call: &SystemCall) -> Outcome {
         }
         libc::SYS_openat if waits(args[2]) && is_fifo(number, args[1]) => Outcome::unchanged(call),
         libc::SYS_openat2 if is_fifo(number, args[1]) => Outcome::unchanged(call),
+        libc::SYS_accept | libc::SYS_accept4 if !is_nonblocking(args[0]) => {
+            Outcome::unchanged(call)
+        }
         libc::SYS_pipe | libc::SYS_pipe2 => Outcome::done(pair(call, args[0])),
         libc::SYS_socketpair => Outcome::done(pair(call, args[3])),
         libc::SYS_dup2 | libc::SYS_dup3 if is_lower(args[1] as i32) => {
@@ -42,6 +46,12 @@ pub(super) fn dispatch(call: &SystemCall) -> Outcome {
 fn waits(flags: u64) -> bool {
     let flags = flags as i32;
     flags & libc::O_ACCMODE != libc::O_RDWR && flags & (libc::O_NONBLOCK | libc::O_PATH) == 0
+}
+
+/// Whether calls about `number` never wait.
+fn is_nonblocking(number: u64) -> bool {
+    let flags = pass(libc::SYS_fcntl, [number, libc::F_GETFL as u64, 0, 0, 0, 0]);
+    flags >= 0 && flags as i32 & libc::O_NONBLOCK != 0
 }
 
 /// Whether an fcntl(2) command makes a descriptor.

@@ -32,7 +32,7 @@ use crate::steer::{CHANGED_OFFSET, LEAVE_OFFSET};
 use crate::{arch, restore, seccomp, signals, sys, vdso};
 
 /// Numbers of the virtualised system calls (x86-64).
-pub(crate) const VIRTUALISED: [i64; 41] = [
+pub(crate) const VIRTUALISED: [i64; 47] = [
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_brk,
@@ -75,6 +75,12 @@ pub(crate) const VIRTUALISED: [i64; 41] = [
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
     libc::SYS_open_by_handle_at,
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_mq_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_fanotify_init,
+    libc::SYS_io_uring_setup,
 ];
 
 /// Fills the gate's hook slots: system calls and the vdso's functions.
