@@ -175,6 +175,36 @@ catalogue! { PROCESS:
 
 // What the program has open, and what it shares.
 catalogue! { OPEN:
+    devices
+    directory_stream
+    epoll_sets
+    eventfds
+    fifos
+    file_locks
+    file_positions
+    inotify
+    many_descriptors
+    memfds
+    open_flags
+    pipes
+    posix_shm
+    proc_files
+    removed_directory
+    removed_files
+    server
+    shared_anonymous
+    shared_file
+    signalfds
+    socket_pairs
+    splices
+    stdio_buffers
+    sysv_shm
+    tcp_sockets
+    terminals
+    timerfds
+    udp_sockets
+    unix_sockets
+    working_directory
 }
 
 #[test]

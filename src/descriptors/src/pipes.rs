@@ -127,6 +127,7 @@ fn content(pipe: u64, reader: &Found) -> Result<PipeContent, DescriptorError> {
 pub(crate) struct Ends {
     reading: OwnedFd,
     writing: OwnedFd,
+    has_name: bool,
 }
 
 impl Ends {
@@ -148,7 +149,11 @@ impl Ends {
             written += rustix::io::write(&writing, &saved.content[written..])
                 .map_err(failed("filling it"))?;
         }
-        Ok(Self { reading, writing })
+        Ok(Self {
+            reading,
+            writing,
+            has_name: saved.path.is_some(),
+        })
     }
 
     /// The end that a file with `flags` is.
@@ -159,7 +164,12 @@ impl Ends {
         } else {
             &self.writing
         };
-        // Each open file is one of its own: flags are not shared.
+        if !self.has_name {
+            let kept = flags & (OFlags::NONBLOCK | OFlags::DIRECT);
+            rustix::fs::fcntl_setfl(end, kept).map_err(os(number, "pipe", "F_SETFL"))?;
+            return rustix::io::fcntl_dupfd_cloexec(end, 3).map_err(os(number, "pipe", "dup"));
+        }
+        // Both ends are one open file here.
         let path = format!("/proc/self/fd/{}", end.as_raw_fd());
         let kept = flags & (OFlags::RWMODE | OFlags::NONBLOCK | OFlags::DIRECT);
         rustix::fs::open(path, kept | OFlags::CLOEXEC, Mode::empty()).map_err(os(

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
@@ -15,18 +16,24 @@ use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
 use crate::number;
 use crate::pipes::Ends;
 use crate::regular::{self, FilePolicy, open_flags};
-use crate::saved::{Descriptors, OpenFile, What};
+use crate::saved::{Descriptors, FileId, OpenFile, What};
 use crate::sockets;
 use crate::special;
 use crate::stored::Stored;
+use crate::terminals::Masters;
+use crate::watches;
 
 /// Opens everything again under its numbers, which may be taken by placeholders: these are replaced. Returns the files that
-/// were made again: memory that maps them is the caller's to map, and they are to be sealed afterwards.
+/// were made again: memory that maps them is the caller's to map, and they are to be sealed afterwards. `note_watched` hears by which path a file is watched.
 ///
 /// # Errors
 /// A file is missing or another one, or the system refuses something. Nothing of the program has run by then, so nothing is
 /// lost: it can be tried again.
-pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<Stored, DescriptorError> {
+pub fn restore(
+    saved: &Descriptors,
+    policy: FilePolicy,
+    note_watched: &dyn Fn(&Path, FileId),
+) -> Result<Stored, DescriptorError> {
     let above = saved.highest().map_or(3, |highest| highest.max(2) + 1);
     let stored = Stored::make(&saved.stored, above)?;
     let pipes = saved
@@ -35,11 +42,17 @@ pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<Stored, Descri
         .map(|pipe| Ok((pipe.pipe, Ends::open(pipe)?)))
         .collect::<Result<BTreeMap<_, _>, DescriptorError>>()?;
     let sockets = sockets::make(saved)?;
+    let masters = Masters::make(&saved.terminals)?;
     let mut opened = Vec::with_capacity(saved.files.len());
     for (at, file) in saved.files.iter().enumerate() {
         let number = first_number(saved, at)?;
         let made = match &file.what {
             What::Socket(socket) => of_socket(number, sockets.get(&socket.inode))?,
+            What::Terminal {
+                number: terminal,
+                is_master,
+            } => masters.open(number, file.flags, *terminal, *is_master)?,
+            What::Watches(watches) => watches::open(number, file.flags, watches, note_watched)?,
             _ => open(number, file, &pipes, &stored, policy)?,
         };
         opened.push(move_above(number, made, above)?);
@@ -107,6 +120,11 @@ fn open(
         What::Stored { id, offset_bytes } => stored.open(number, *id, flags, *offset_bytes),
         What::Directory { path, offset_bytes } => {
             let opened = by_path(number, flags, path)?;
+            // ext4 takes a stream whose first look is at its end for one that has none before it: so it looks at its beginning.
+            if *offset_bytes > 0 {
+                let mut room = vec![std::mem::MaybeUninit::uninit(); 4096];
+                let _ = RawDir::new(&opened, &mut room).next();
+            }
             rustix::fs::seek(&opened, rustix::fs::SeekFrom::Start(*offset_bytes)).map_err(os(
                 number,
                 "directory",
@@ -128,7 +146,7 @@ fn open(
         } => special::open_timer(number, flags, *clock, (*remaining_ns, *interval_ns), *ticks),
         What::Signal { mask } => special::open_signal(number, flags, *mask),
         What::Poll { .. } => special::open_poll(number),
-        What::Socket(_) | What::Lost => nothing(number),
+        What::Watches(_) | What::Socket(_) | What::Terminal { .. } | What::Lost => nothing(number),
     }
 }
 
@@ -144,7 +162,7 @@ fn duplicate(number: i32, given: impl AsFd) -> Result<OwnedFd, DescriptorError> 
     fcntl_dupfd_cloexec(given, 3).map_err(os(number, "standard stream", "dup"))
 }
 
-fn by_path(number: i32, flags: u32, path: &std::path::Path) -> Result<OwnedFd, DescriptorError> {
+fn by_path(number: i32, flags: u32, path: &Path) -> Result<OwnedFd, DescriptorError> {
     let flags = open_flags(flags);
     // A FIFO that nobody has opened on the other side would keep the restart waiting, or could not be opened for writing.
     let is_fifo = rustix::fs::stat(path)

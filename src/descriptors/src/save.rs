@@ -15,6 +15,8 @@ use crate::sockets;
 use crate::special;
 use crate::standard::Standard;
 use crate::stored;
+use crate::terminals;
+use crate::watches;
 
 /// A descriptor as it is found.
 pub(crate) struct Found {
@@ -78,16 +80,32 @@ impl Found {
     }
 }
 
+/// What the caller knows of the program besides its descriptors.
+pub struct Program<'a> {
+    /// Whether memory that is saved anyway maps a file, of that many bytes, shared and from one end to the other.
+    pub is_mapped_whole: &'a dyn Fn(FileId, u64) -> bool,
+    /// By which path a file is watched.
+    pub path_of_watched: &'a dyn Fn(FileId) -> Option<PathBuf>,
+}
+
+impl Default for Program<'_> {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self {
+            is_mapped_whole: &|_, _| false,
+            path_of_watched: &|_| None,
+        }
+    }
+}
+
 /// Describes the open ones of `numbers`, which are in order. The program must be stopped: nothing may move meanwhile.
-///
-/// `is_mapped_whole`: whether memory that is saved anyway maps a file, of that many bytes, shared and from one end to the other.
 ///
 /// # Errors
 /// [`DescriptorError::Os`] when the system does not tell something that is needed.
 pub fn save(
     numbers: &[i32],
     standard: &Standard,
-    is_mapped_whole: &dyn Fn(FileId, u64) -> bool,
+    program: &Program<'_>,
 ) -> Result<Descriptors, DescriptorError> {
     let mut saved = Descriptors::default();
     let mut firsts: Vec<Found> = Vec::new();
@@ -103,7 +121,7 @@ pub fn save(
         let file = match known {
             Some(file) => file,
             None => {
-                let file = describe(&found, standard, &mut saved, is_mapped_whole)?;
+                let file = describe(&found, standard, &mut saved, program)?;
                 saved.files.push(file);
                 firsts.push(found);
                 firsts.len() - 1
@@ -117,6 +135,7 @@ pub fn save(
     }
     pipes::save(&firsts, &mut saved)?;
     sockets::find_pairs(&firsts, &mut saved)?;
+    terminals::save(&firsts, &mut saved)?;
     Ok(saved)
 }
 
@@ -125,12 +144,12 @@ fn describe(
     found: &Found,
     standard: &Standard,
     saved: &mut Descriptors,
-    is_mapped_whole: &dyn Fn(FileId, u64) -> bool,
+    program: &Program<'_>,
 ) -> Result<OpenFile, DescriptorError> {
     let what = match standard.which(found.number, &found.stat) {
         Some(which) => What::Standard(which),
         None => match FileType::from_raw_mode(found.stat.st_mode) {
-            FileType::RegularFile => file(found, saved, is_mapped_whole)?,
+            FileType::RegularFile => file(found, saved, program)?,
             FileType::Directory => What::Directory {
                 path: regular::of_this_process(&found.link),
                 offset_bytes: found.offset_bytes(),
@@ -143,6 +162,9 @@ fn describe(
                 Ok(socket) => What::Socket(socket),
                 Err(why) => unkept(found, &mut saved.lost, why),
             },
+            _ if found.link.as_os_str() == "anon_inode:inotify" => {
+                watches::save(found, &mut saved.lost, program.path_of_watched)
+            }
             _ => special::save(found)
                 .unwrap_or_else(|| unkept(found, &mut saved.lost, "its kind is not known")),
         },
@@ -158,11 +180,20 @@ fn describe(
 fn file(
     found: &Found,
     saved: &mut Descriptors,
-    is_mapped_whole: &dyn Fn(FileId, u64) -> bool,
+    program: &Program<'_>,
 ) -> Result<What, DescriptorError> {
+    /// MQUEUE_MAGIC of the kernel's ipc/mqueue.c.
+    const MESSAGE_QUEUES: i64 = 0x1980_0202;
+    if rustix::fs::fstatfs(found.descriptor).is_ok_and(|system| system.f_type == MESSAGE_QUEUES) {
+        return Ok(unkept(
+            found,
+            &mut saved.lost,
+            "message queues are not saved",
+        ));
+    }
     let id = found.id();
     if !saved.stored.iter().any(|stored| stored.id == id) {
-        match stored::save(found, is_mapped_whole)? {
+        match stored::save(found, program.is_mapped_whole)? {
             Some(file) => saved.stored.push(file),
             None => return Ok(regular::save(found)),
         }

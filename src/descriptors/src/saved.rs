@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::locks::Lock;
 use crate::sockets::Socket;
+use crate::terminals::Terminal;
+use crate::watches::Watch;
 
 /// All descriptors of a program.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +19,9 @@ pub struct Descriptors {
     /// Files that are made again, each once however often it is open or mapped.
     #[serde(default)]
     pub stored: Vec<StoredFile>,
+    /// Terminals of which the program has the master.
+    #[serde(default)]
+    pub terminals: Vec<Terminal>,
     /// What is in pipes.
     pub pipes: Vec<PipeContent>,
     /// What cannot be kept.
@@ -117,8 +122,17 @@ pub enum What {
         /// What is watched.
         watched: Vec<Watched>,
     },
+    /// inotify_init(2).
+    Watches(Vec<Watch>),
     /// A socket.
     Socket(Socket),
+    /// An end of one of [`Descriptors::terminals`].
+    Terminal {
+        /// Which.
+        number: u32,
+        /// The master's side.
+        is_master: bool,
+    },
     /// Something that cannot be kept.
     Lost,
 }

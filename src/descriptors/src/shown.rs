@@ -18,7 +18,9 @@ impl What {
             What::Timer { .. } => "timerfd",
             What::Signal { .. } => "signalfd",
             What::Poll { .. } => "epoll",
+            What::Watches(_) => "inotify",
             What::Socket(_) => "socket",
+            What::Terminal { .. } => "terminal",
             What::Lost => "lost",
         }
     }
@@ -69,7 +71,12 @@ impl Descriptors {
             What::Timer { interval_ns, .. } => format!("every {interval_ns} ns"),
             What::Signal { mask } => format!("signals {mask:#x}"),
             What::Poll { watched } => format!("watches {}", watched.len()),
+            What::Watches(watches) => format!("watches {}", watches.len()),
             What::Socket(socket) => of_socket(socket),
+            What::Terminal { number, is_master } => {
+                let side = if *is_master { "master of " } else { "" };
+                format!("{side}/dev/pts/{number}")
+            }
             What::Lost => String::new(),
         }
     }

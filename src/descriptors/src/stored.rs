@@ -50,7 +50,7 @@ pub(crate) fn save(
     found: &Found,
     is_mapped_whole: impl Fn(FileId, u64) -> bool,
 ) -> Result<Option<StoredFile>, DescriptorError> {
-    let Some(mut kind) = stored_kind(&found.link, found.stat.st_nlink == 0) else {
+    let Some(mut kind) = stored_kind(&found.link, is_removed(found)) else {
         return Ok(None);
     };
     if let StoredKind::Memory { seals, .. } = &mut kind {
@@ -82,6 +82,16 @@ pub(crate) fn save(
         mode: found.stat.st_mode & 0o7777,
         content,
     }))
+}
+
+/// Whether no name leads to a file: it has none any more, or that one is gone.
+fn is_removed(found: &Found) -> bool {
+    let is_of_system = ["/proc", "/sys"]
+        .iter()
+        .any(|root| found.link.starts_with(root));
+    let is_there =
+        || rustix::fs::stat(&found.link).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == found.id());
+    found.stat.st_nlink == 0 || !is_of_system && !is_there()
 }
 
 /// All of a file.

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
-use mana_descriptors::{Descriptors, FilePolicy, Standard, restore, save};
+use mana_descriptors::{Descriptors, FilePolicy, Program, Standard, restore, save};
 
 /// Gives `socket` a number that no other test uses.
 fn at(number: RawFd, socket: impl IntoRawFd) -> RawFd {
@@ -26,11 +26,11 @@ fn open<T: FromRawFd>(number: RawFd) -> T {
 
 /// Saves `numbers`, closes them, and makes them again.
 fn again(numbers: &[RawFd]) -> Descriptors {
-    let saved = save(numbers, &Standard::default(), &|_, _| false).unwrap();
+    let saved = save(numbers, &Standard::default(), &Program::default()).unwrap();
     numbers
         .iter()
         .for_each(|number| drop(open::<UnixStream>(*number)));
-    restore(&saved, FilePolicy::Check).unwrap();
+    restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
     saved
 }
 

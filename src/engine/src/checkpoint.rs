@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
+use crate::messages::say;
 use crate::surroundings::{self, Surroundings};
 use crate::tools::{cvars, history};
 use crate::{alone, cut, files, init, shared_mappings, shared_memory};
@@ -286,7 +287,7 @@ pub fn commit(number: u64) -> Result<(), EngineError> {
     let ranks = init::world().map_or(0, |world| world.size);
     let written = made.take_notes(ranks)?;
     let checkpoint = store.commit(made, ranks, cut::committed() + 1, cut::phases(), written)?;
-    eprintln!(
+    say!(
         "mana: checkpoint {} is written",
         checkpoint.path().display()
     );
@@ -300,7 +301,7 @@ pub fn commit(number: u64) -> Result<(), EngineError> {
 pub fn abandoned(reason: &str) {
     let made = pending().take();
     if init::world().is_some_and(|world| world.rank == 0) {
-        eprintln!(
+        say!(
             "mana: no checkpoint this time: {reason}. The program runs on; the last good checkpoint stays"
         );
     }
@@ -310,7 +311,7 @@ pub fn abandoned(reason: &str) {
 /// The job was asked to end once it was saved.
 pub fn end_job(number: u64) -> ! {
     if init::world().is_some_and(|world| world.rank == 0) {
-        eprintln!("mana: checkpoint {number} is written and the job ends, as asked");
+        say!("mana: checkpoint {number} is written and the job ends, as asked");
     }
     // SAFETY: ends the process at once, without exit handlers of either half: the program is to look killed.
     unsafe { libc::_exit(0) }

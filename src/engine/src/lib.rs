@@ -55,6 +55,7 @@ mod life;
 mod limits;
 mod local;
 mod lock_words;
+pub mod messages;
 mod native_call;
 mod native_info;
 mod native_type;

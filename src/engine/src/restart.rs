@@ -22,6 +22,7 @@ use mana_split::{import_state, restore, signals};
 use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
 use crate::error::EngineError;
+use crate::messages::say;
 use crate::{alone, init, local, process, rebuild, restarts, surroundings};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
@@ -74,7 +75,7 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
             1 => "1 rank".to_owned(),
             ranks => format!("{ranks} ranks"),
         };
-        eprintln!("mana: {} goes on with {ranks}", checkpoint.path().display());
+        say!("mana: {} goes on with {ranks}", checkpoint.path().display());
     }
     Ok(restore::resume_all(metadata.threads)?)
 }

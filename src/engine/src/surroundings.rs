@@ -12,14 +12,16 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use mana_descriptors::{Descriptors, Lost, Standard};
+use mana_descriptors::{Descriptors, Lost, Program, Standard};
 use mana_split::descriptors::{self, Reserved};
+use mana_split::watches;
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::settings;
 use crate::error::EngineError;
 use crate::limits::{self, Limits};
+use crate::messages::{self, say};
 use crate::shared_mappings::{self, Shared, SharedMapping};
 
 /// Standard streams as the launcher gave them to this process.
@@ -58,7 +60,9 @@ pub fn reserve(saved: Option<&Surroundings>) -> Result<Reserved, EngineError> {
     if let Some(highest) = highest {
         mana_native::move_launcher_connection(highest + 1);
     }
-    Ok(Reserved::below(highest)?)
+    let reserved = Reserved::below(highest)?;
+    messages::keep_stderr(highest.map_or(3, |highest| highest + 1));
+    Ok(reserved)
 }
 
 /// The lower half is up: what is open and not the program's is its own.
@@ -78,8 +82,11 @@ pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
         }
     }
     let is_mapped_whole = |id, bytes| shared.is_mapped_whole(id, bytes);
-    let mut descriptors =
-        mana_descriptors::save(&descriptors::owned(), &standard, &is_mapped_whole)?;
+    let program = Program {
+        is_mapped_whole: &is_mapped_whole,
+        path_of_watched: &|(device, inode)| watches::path_of(device, inode),
+    };
+    let mut descriptors = mana_descriptors::save(&descriptors::owned(), &standard, &program)?;
     let shared = shared.save(&mut descriptors);
     if settings().strict && !descriptors.lost.is_empty() {
         return Err(EngineError::NotAll(all_lost(&descriptors.lost)));
@@ -131,21 +138,14 @@ fn tell(lost: &[Lost]) {
             why,
             then,
         } = lost;
-        eprintln!("mana: {object} ({what}) cannot be kept in a checkpoint: {why}. {then}");
+        say!("mana: {object} ({what}) cannot be kept in a checkpoint: {why}. {then}");
     }
     *said = lost.to_vec();
 }
 
 /// Puts all of it back, before any of the program runs.
 pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
-    let stored = mana_descriptors::restore(&saved.descriptors, settings().files)?;
-    for number in &saved.descriptors.numbers {
-        descriptors::adopt(number.number);
-    }
-    shared_mappings::restore(&saved.shared, &stored, settings().files)?;
-    stored.seal()?;
-    drop(stored);
-    limits::restore(&saved.limits);
+    // First: names of sockets may begin in the working directory.
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
     if let Some(directory) = &saved.directory
         && let Err(error) = std::env::set_current_dir(directory)
@@ -159,6 +159,15 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     if saved.directory.is_none() {
         enter_removed()?;
     }
+    let stored =
+        mana_descriptors::restore(&saved.descriptors, settings().files, &watches::note_again)?;
+    for number in &saved.descriptors.numbers {
+        descriptors::adopt(number.number);
+    }
+    shared_mappings::restore(&saved.shared, &stored, settings().files)?;
+    stored.seal()?;
+    drop(stored);
+    limits::restore(&saved.limits);
     // Last: a process' locks on a file go when it closes any descriptor of it.
     Ok(mana_descriptors::lock(&saved.descriptors)?)
 }

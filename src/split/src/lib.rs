@@ -43,6 +43,7 @@ pub mod thread;
 pub mod thread_image;
 pub mod upper_memory;
 pub mod vdso;
+pub mod watches;
 pub mod window;
 
 pub use arch::FloatModes;

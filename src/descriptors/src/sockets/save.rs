@@ -190,6 +190,9 @@ fn fill(socket: &mut Socket, end: BorrowedFd<'_>) -> Result<bool, String> {
         // So that what has arrived at the other end is known here to have.
         let told = raw::set_number(end, libc::IPPROTO_TCP, libc::TCP_QUICKACK, 1);
         told.map_err(failed)?;
+        // When this process has been killed, the system keeps the connection's ports for a minute; so a restart may have them.
+        let told = raw::set_number(end, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1);
+        told.map_err(failed)?;
     }
     let queue = queue::peek(end, socket).map_err(failed)?;
     socket.received = queue.messages;

@@ -1,5 +1,6 @@
 //! Which shared mappings the program has, and which of them hold the bytes that an image needs.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
@@ -7,7 +8,7 @@ use mana_descriptors::{Descriptors, FileId, Lost, StoredFile, StoredKind, stored
 use mana_split::maps::{Backing, Region};
 use mana_split::sysv;
 
-use super::{Mapped, SharedMapping};
+use super::{Mapped, SharedMapping, others};
 use crate::error::EngineError;
 
 /// What of the program's memory is shared.
@@ -19,6 +20,8 @@ pub struct Shared {
     /// Where memory begins of which no bytes are saved.
     left_out: Vec<usize>,
     lost: Vec<Lost>,
+    /// How often segments are attached, by whomever.
+    attached: BTreeMap<i32, u64>,
 }
 
 /// Looks at the shared ones of `regions`, but for the memory of windows.
@@ -36,6 +39,7 @@ pub fn describe(
         shared.add(region)?;
     }
     shared.leave_out_repeated();
+    shared.name_others()?;
     Ok(shared)
 }
 
@@ -65,7 +69,7 @@ impl Shared {
             if segment.bytes.next_multiple_of(4096) != region.len_bytes as u64 {
                 return self.lose(region, "only a part of the segment is attached");
             }
-            tracing::debug!("segment {} is attached {attached} times", segment.id);
+            self.attached.entry(segment.id).or_insert(attached);
             Mapped::Segment(segment)
         } else if let Some(kind) = stored_kind(path, *deleted) {
             self.stored(*id, kind, region, *offset)
@@ -143,6 +147,40 @@ impl Shared {
                 self.mappings[at].has_bytes = false;
             }
         }
+    }
+
+    /// Names what other processes share and will not after a restart, since it has no name to find it by.
+    fn name_others(&mut self) -> Result<(), EngineError> {
+        let nameless = |file: &&StoredFile| !matches!(file.kind, StoredKind::Shared { .. });
+        let ids: Vec<_> = self
+            .made
+            .iter()
+            .filter(nameless)
+            .map(|file| file.id)
+            .collect();
+        let others = others::who_maps(&ids)?;
+        let mut named = Vec::new();
+        for mapping in &self.mappings {
+            let sharer = match &mapping.of {
+                Mapped::Stored(id) => others.get(id).map(|process| format!("process {process}")),
+                Mapped::Segment(segment) if segment.key == 0 => {
+                    let own = self.mappings.iter().filter(|other| other.of == mapping.of);
+                    (self.attached.get(&segment.id) > Some(&(own.count() as u64)))
+                        .then(|| "another process".to_owned())
+                }
+                _ => None,
+            };
+            if let Some(sharer) = sharer.filter(|_| !named.contains(&mapping.of)) {
+                named.push(mapping.of.clone());
+                self.lost.push(Lost {
+                    object: format!("memory at {:#x}", mapping.start),
+                    what: "shared, without a name".into(),
+                    why: format!("{sharer} shares it"),
+                    then: "After a restart each has a copy of its own".into(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Whether the bytes of `region` are not to be saved.

@@ -22,6 +22,7 @@ use mana_split::sysv::Segment;
 use serde::{Deserialize, Serialize};
 
 mod describe;
+mod others;
 mod restore;
 
 pub use describe::{Shared, describe};

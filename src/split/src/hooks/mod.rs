@@ -29,10 +29,10 @@ pub(crate) use paths::{program, set_program};
 use crate::error::Result;
 use crate::gate::{Gate, Hook};
 use crate::steer::{CHANGED_OFFSET, LEAVE_OFFSET};
-use crate::{arch, restore, seccomp, signals, sys, vdso};
+use crate::{arch, restore, seccomp, signals, sys, vdso, watches};
 
 /// Numbers of the virtualised system calls (x86-64).
-pub(crate) const VIRTUALISED: [i64; 47] = [
+pub(crate) const VIRTUALISED: [i64; 48] = [
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_brk,
@@ -70,6 +70,7 @@ pub(crate) const VIRTUALISED: [i64; 47] = [
     libc::SYS_epoll_create1,
     libc::SYS_inotify_init,
     libc::SYS_inotify_init1,
+    libc::SYS_inotify_add_watch,
     libc::SYS_memfd_create,
     libc::SYS_pidfd_open,
     libc::SYS_perf_event_open,
@@ -90,6 +91,7 @@ pub(crate) const VIRTUALISED: [i64; 47] = [
 pub fn install(gate: &mut Gate) -> Result<()> {
     arch::prepare_syscall_hook()?;
     crate::descriptors::start();
+    watches::start();
     gate.set_hook(Hook::Syscall, arch::syscall_hook as *const () as usize);
     for (hook, address) in vdso::hooks() {
         gate.set_hook(hook, address);
