@@ -169,6 +169,29 @@ macro_rules! catalogue {
 
 // Threads, signals, time, memory.
 catalogue! { PROCESS:
+    advice
+    all_blocked
+    alternate_stacks
+    barriers_and_semaphores
+    cancellation
+    clocks
+    conditions
+    contexts
+    deep_stack
+    environment
+    exceptions
+    floats
+    joins
+    jumps
+    libraries
+    machine_code
+    mappings
+    once_and_keys
+    openmp
+    private_files
+    protections
+    restartable_sequences
+    rwlocks
     signals
     threads
 }
