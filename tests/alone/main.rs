@@ -9,6 +9,8 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod lost;
+
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -65,11 +67,17 @@ impl Lives {
 
     /// Starts `mana WORDS`, which appends to the output.
     fn start(&self, words: &[&str]) -> Life {
+        self.start_with(words, &[])
+    }
+
+    /// The same, with more settings.
+    fn start_with(&self, words: &[&str], settings: &[(&str, &str)]) -> Life {
         let output = OpenOptions::new().append(true).open(&self.output).unwrap();
         let mut command = Command::new(self.install.mana());
         command
             .args(words)
             .env("MANA_CKPT_DIR", self.checkpoints.path())
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(output);
         match command.spawn() {
@@ -82,8 +90,8 @@ impl Lives {
         std::fs::read_to_string(&self.output).unwrap()
     }
 
-    /// Waits until the program stands before gate `number`, then saves and kills it.
-    fn save_and_kill(&self, mut life: Life, number: u32) {
+    /// Waits until the program stands before gate `number`.
+    fn wait_until_ready(&self, life: &mut Life, number: u32) {
         let marker = format!("ready {number}\n");
         let ready = polling::until(WATCHDOG, || {
             if self.output().contains(&marker) {
@@ -98,6 +106,11 @@ impl Lives {
             Ok(None)
         });
         assert!(ready.unwrap().is_some(), "stuck: {}", self.output());
+    }
+
+    /// Waits until the program stands before gate `number`, then saves and kills it.
+    fn save_and_kill(&self, mut life: Life, number: u32) {
+        self.wait_until_ready(&mut life, number);
         run(Command::new(self.install.mana())
             .args(["checkpoint", "--kill"])
             .arg(self.checkpoints.path()))

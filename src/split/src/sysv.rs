@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::sys::{self, Errno};
+use crate::window::page_up;
 
 /// A segment, as an image has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,14 +157,23 @@ fn get(segment: &Segment) -> std::result::Result<i32, Errno> {
     unsafe { sys::call(libc::SYS_shmget, args) }.map(|id| id as i32)
 }
 
-/// Puts `bytes`, no more than it has, into a segment.
+/// Puts `bytes` into a segment.
 ///
 /// # Errors
-/// [`Error::Os`] when the kernel refuses to attach it.
+/// [`Error::Os`] when the kernel refuses to attach it, [`Error::Restore`] when it is shorter.
 pub fn fill(kernel_id: i32, bytes: &[u8]) -> Result<()> {
     let failed = |errno| Error::raw("attaching a shared memory segment to fill it", errno);
-    // SAFETY: the kernel chooses where; the segment is as long as `bytes` (the caller's promise, and the kernel's of a segment
-    // that has the length of the image's); it is detached before anybody could learn of the place.
+    let room = page_up(stat(kernel_id).map_err(failed)?.shm_segsz);
+    if room < bytes.len() {
+        return Err(Error::Restore {
+            why: format!(
+                "segment {kernel_id} has {room} bytes and had {}",
+                bytes.len()
+            ),
+        });
+    }
+    // SAFETY: the kernel chooses where; the segment is as long as that, in whole pages; it is detached before anybody could
+    // learn of the place.
     unsafe {
         let start =
             sys::call(libc::SYS_shmat, [kernel_id as u64, 0, 0, 0, 0, 0]).map_err(failed)?;
