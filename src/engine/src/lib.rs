@@ -51,6 +51,7 @@ mod init;
 mod large_type;
 mod leave;
 mod life;
+mod limits;
 mod local;
 mod lock_words;
 mod native_call;

@@ -1,4 +1,5 @@
-//! What the program has from the system besides memory and MPI: open descriptors, working directory, file mode mask.
+//! What the program has from the system besides memory and MPI: open descriptors, working directory, file mode mask,
+//! limits.
 //!
 //! ```text
 //!   start      Reserved -> the lower half opens what it needs above -> note_lower_half      numbers are as without mana
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::settings;
 use crate::error::EngineError;
+use crate::limits::{self, Limits};
 
 /// Standard streams as the launcher gave them to this process.
 static STANDARD: OnceLock<Standard> = OnceLock::new();
@@ -35,11 +37,14 @@ pub struct Surroundings {
     pub directory: Option<PathBuf>,
     /// The file mode mask, umask(2).
     pub mask: u32,
+    /// What the program has told the kernel about its process.
+    pub limits: Limits,
 }
 
 /// Looks at what the launcher gave, before anything is opened.
 pub fn start() {
     let _ = STANDARD.set(Standard::now());
+    limits::start();
 }
 
 /// Keeps numbers free for the program while the lower half opens its own; `saved`: what an image has.
@@ -69,6 +74,7 @@ pub fn save() -> Result<Surroundings, EngineError> {
         descriptors,
         directory: std::env::current_dir().ok(),
         mask: mask.bits(),
+        limits: limits::save(),
     })
 }
 
@@ -94,6 +100,7 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
         descriptors::adopt(number.number);
     }
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
+    limits::restore(&saved.limits)?;
     if let Some(directory) = &saved.directory
         && let Err(error) = std::env::set_current_dir(directory)
     {
