@@ -11,6 +11,7 @@
 
 mod lost;
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -159,12 +160,13 @@ fn program(name: &str) {
     lives(&[built.to_str().unwrap()]);
 }
 
-/// The C and C++ files of the folder.
+/// The C, C++ and Rust files of the folder.
 fn sources() -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(programs()).unwrap();
-    entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|it| it == "c" || it == "cpp"))
+    entries.map(|entry| entry.unwrap().path()).filter(|path| {
+        path.extension()
+            .is_some_and(|it| ["c", "cpp", "rs"].map(OsStr::new).contains(&it))
+    })
 }
 
 /// Each name is a test, and a file of the folder.
@@ -194,19 +196,31 @@ catalogue! { PROCESS:
     environment
     exceptions
     floats
+    heap
+    interrupted_calls
+    interval_timers
     joins
     jumps
     libraries
+    limits
     machine_code
     mappings
     once_and_keys
     openmp
+    pending_signals
+    posix_timers
     private_files
     protections
     restartable_sequences
+    robust_mutexes
+    rust_threads
     rwlocks
+    scheduling
+    signal_waits
     signals
+    spans_of_time
     threads
+    untold_calls
 }
 
 // What the program has open, and what it shares.

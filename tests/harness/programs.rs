@@ -147,7 +147,7 @@ const FLAGS: &str = "// flags: ";
 /// Defined when a source that asks for it (it has an `#ifdef` of it) is built a second time, as a library beside the program.
 const LIBRARY: &str = "BUILD_LIBRARY";
 
-/// Compiles one C (or, without MPI, C++) file into an executable of its name, and perhaps a library: `name.so` beside it.
+/// Compiles one C (or, without MPI, C++ or Rust) file into an executable of its name, and perhaps a library: `name.so` beside it.
 ///
 /// # Errors
 /// The compiler failed, or its output could not be put in its place.
@@ -168,17 +168,22 @@ pub fn build_c(source: &Path, toolchain: Toolchain<'_>) -> Result<PathBuf> {
     Ok(executable)
 }
 
+/// What C and C++ compilers are told.
+const C_OPTIONS: [&str; 5] = ["-O2", "-g", "-Wall", "-Wextra", "-pthread"];
+
 /// Compiles `source` into `result`, in one step for who looks at it.
 fn compile(source: &Path, toolchain: Toolchain<'_>, flags: &[&str], result: &Path) -> Result<()> {
-    let compiler = match toolchain {
-        Toolchain::Plain if source.extension().is_some_and(|it| it == "cpp") => "c++".into(),
-        _ => toolchain.mpicc(),
-    };
     let beside = result.with_extension("new");
+    let language = source.extension().and_then(|it| it.to_str());
+    let (compiler, options): (PathBuf, &[&str]) = match (toolchain, language) {
+        (Toolchain::Plain, Some("rs")) => ("rustc".into(), &["-Copt-level=2"]),
+        (Toolchain::Plain, Some("cpp")) => ("c++".into(), &C_OPTIONS),
+        _ => (toolchain.mpicc(), &C_OPTIONS),
+    };
     let mut compile = Command::new(compiler);
     compile
         .envs(toolchain.env())
-        .args(["-O2", "-g", "-Wall", "-Wextra", "-pthread"])
+        .args(options)
         .arg(source)
         .args(flags)
         .arg("-o")

@@ -27,7 +27,7 @@ use mana_image::{
 use mana_split::maps::{self, Backing, PageMap};
 use mana_split::signals::SignalAction;
 use mana_split::thread_image::ThreadImage;
-use mana_split::{SplitState, export_state, signals};
+use mana_split::{SplitState, clock, export_state, signals};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
@@ -55,6 +55,9 @@ pub struct Metadata {
     pub threads: Vec<ThreadImage>,
     /// `CLOCK_MONOTONIC` at the cut in nanoseconds, so that `MPI_Wtime` does not run backwards.
     pub monotonic_ns: i64,
+    /// The clock of the program's waits at the cut, in nanoseconds.
+    #[serde(default)]
+    pub waited_ns: i64,
     /// Open descriptors and the like.
     #[serde(default)]
     pub surroundings: Surroundings,
@@ -72,6 +75,7 @@ struct MetadataRef<'a> {
     signals: Vec<SignalAction>,
     threads: &'a [ThreadImage],
     monotonic_ns: i64,
+    waited_ns: i64,
     surroundings: Surroundings,
     alone: bool,
 }
@@ -155,6 +159,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         signals: signals::export(),
         threads,
         monotonic_ns: crate::local::monotonic_ns(),
+        waited_ns: clock::now_ns(),
         surroundings,
         alone: alone::is_alone(),
     })?;

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
-use mana_split::{import_state, restore, signals};
+use mana_split::{clock, import_state, restore, signals};
 
 use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
@@ -57,6 +57,7 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     load_memory(&reader)?;
 
     local::set_clock_origin(metadata.monotonic_ns);
+    clock::go_on_from(metadata.waited_ns);
     import_state(&metadata.split)?;
     signals::import(&metadata.signals)?;
     restore_state(metadata.state);

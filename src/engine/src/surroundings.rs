@@ -1,4 +1,5 @@
-//! What the program has from the system besides memory and MPI: open descriptors, working directory, file mode mask.
+//! What the program has from the system besides memory and MPI: open descriptors, working directory, file mode mask,
+//! limits.
 //!
 //! ```text
 //!   start      Reserved -> the lower half opens what it needs above -> note_lower_half      numbers are as without mana
@@ -41,7 +42,7 @@ pub struct Surroundings {
     pub mask: u32,
     /// Memory that is shared with files or segments.
     pub shared: Vec<SharedMapping>,
-    /// Limits that the program has set.
+    /// What the program has told the kernel about its process.
     pub limits: Limits,
 }
 
@@ -167,7 +168,7 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     shared_mappings::restore(&saved.shared, &stored, settings().files)?;
     stored.seal()?;
     drop(stored);
-    limits::restore(&saved.limits);
+    limits::restore(&saved.limits)?;
     // Last: a process' locks on a file go when it closes any descriptor of it.
     Ok(mana_descriptors::lock(&saved.descriptors)?)
 }

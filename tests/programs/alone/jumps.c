@@ -13,11 +13,10 @@ static void handle(int signal) {
 }
 
 static __attribute__((noinline)) int deep(int depth) {
-    if (depth == 0) {
-        gate(1);
-        longjmp(plain, 12);
-    }
-    return deep(depth - 1) + depth;
+    if (depth > 0) return deep(depth - 1) + depth;
+    gate(1);
+    if (gate_folder != NULL) longjmp(plain, 12);
+    return 0;
 }
 
 int main(int argc, char **argv) {
