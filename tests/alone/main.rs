@@ -1,4 +1,5 @@
-//! Programs without MPI, saved twice in the middle of what they do, killed, and started again from what was saved.
+//! Programs without MPI, saved twice in the middle of what they do, killed, and started again from what was saved: a catalogue,
+//! one small program for each thing that a process can have or do. A new one is a file in `tests/programs/alone` and a name below.
 //!
 //! ```text
 //!   undisturbed      ./program GATES (all open)                                    -> output
@@ -8,6 +9,9 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod lost;
+
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,11 +68,17 @@ impl Lives {
 
     /// Starts `mana WORDS`, which appends to the output.
     fn start(&self, words: &[&str]) -> Life {
+        self.start_with(words, &[])
+    }
+
+    /// The same, with more settings.
+    fn start_with(&self, words: &[&str], settings: &[(&str, &str)]) -> Life {
         let output = OpenOptions::new().append(true).open(&self.output).unwrap();
         let mut command = Command::new(self.install.mana());
         command
             .args(words)
             .env("MANA_CKPT_DIR", self.checkpoints.path())
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(output);
         match command.spawn() {
@@ -81,8 +91,8 @@ impl Lives {
         std::fs::read_to_string(&self.output).unwrap()
     }
 
-    /// Waits until the program stands before gate `number`, then saves and kills it.
-    fn save_and_kill(&self, mut life: Life, number: u32) {
+    /// Waits until the program stands before gate `number`.
+    fn wait_until_ready(&self, life: &mut Life, number: u32) {
         let marker = format!("ready {number}\n");
         let ready = polling::until(WATCHDOG, || {
             if self.output().contains(&marker) {
@@ -97,6 +107,11 @@ impl Lives {
             Ok(None)
         });
         assert!(ready.unwrap().is_some(), "stuck: {}", self.output());
+    }
+
+    /// Waits until the program stands before gate `number`, then saves and kills it.
+    fn save_and_kill(&self, mut life: Life, number: u32) {
+        self.wait_until_ready(&mut life, number);
         run(Command::new(self.install.mana())
             .args(["checkpoint", "--kill"])
             .arg(self.checkpoints.path()))
@@ -137,27 +152,124 @@ fn lives(program: &[&str]) {
     assert_eq!(lives.output(), wanted);
 }
 
-/// A C program of the folder.
-fn c_program(name: &str) {
-    let source = programs().join(name).with_extension("c");
+/// A program of the folder, named by its file.
+fn program(name: &str) {
+    let source = sources().find(|path| path.file_stem().is_some_and(|stem| stem == name));
+    let source = source.unwrap_or_else(|| panic!("no program {name} in {}", programs().display()));
     let built = build_c(&source, Toolchain::Plain).unwrap();
     lives(&[built.to_str().unwrap()]);
+}
+
+/// The C, C++ and Rust files of the folder.
+fn sources() -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(programs()).unwrap();
+    entries.map(|entry| entry.unwrap().path()).filter(|path| {
+        path.extension()
+            .is_some_and(|it| ["c", "cpp", "rs"].map(OsStr::new).contains(&it))
+    })
+}
+
+/// Each name is a test, and a file of the folder.
+macro_rules! catalogue {
+    ($list:ident: $($name:ident)*) => {
+        const $list: &[&str] = &[$(stringify!($name)),*];
+        $(
+            #[test]
+            fn $name() {
+                program(stringify!($name));
+            }
+        )*
+    };
+}
+
+// Threads, signals, time, memory.
+catalogue! { PROCESS:
+    advice
+    all_blocked
+    alternate_stacks
+    barriers_and_semaphores
+    cancellation
+    clocks
+    conditions
+    contexts
+    deep_stack
+    environment
+    exceptions
+    floats
+    heap
+    interrupted_calls
+    interval_timers
+    joins
+    jumps
+    libraries
+    limits
+    machine_code
+    mappings
+    once_and_keys
+    openmp
+    pending_signals
+    posix_timers
+    private_files
+    protections
+    restartable_sequences
+    robust_mutexes
+    rust_threads
+    rwlocks
+    scheduling
+    signal_waits
+    signals
+    spans_of_time
+    threads
+    untold_calls
+}
+
+// What the program has open, and what it shares.
+catalogue! { OPEN:
+    devices
+    directory_stream
+    epoll_sets
+    eventfds
+    fifos
+    file_locks
+    file_positions
+    inotify
+    many_descriptors
+    memfds
+    open_flags
+    pipes
+    posix_shm
+    proc_files
+    removed_directory
+    removed_files
+    server
+    shared_anonymous
+    shared_file
+    signalfds
+    socket_pairs
+    splices
+    stdio_buffers
+    sysv_shm
+    tcp_sockets
+    terminals
+    timerfds
+    udp_sockets
+    unix_sockets
+    working_directory
+}
+
+#[test]
+fn every_program_is_in_a_list() {
+    for source in sources() {
+        let name = source.file_stem().unwrap().to_str().unwrap();
+        let listed = PROCESS.contains(&name) || OPEN.contains(&name);
+        assert!(listed, "{} is in no catalogue", source.display());
+    }
 }
 
 /// A script of the folder.
 fn script(interpreter: &str, name: &str) {
     let path = programs().join(name);
     lives(&[interpreter, path.to_str().unwrap()]);
-}
-
-#[test]
-fn threads() {
-    c_program("threads");
-}
-
-#[test]
-fn signals() {
-    c_program("signals");
 }
 
 #[test]

@@ -142,7 +142,12 @@ fn example(file: &str) -> PathBuf {
     places::workspace().join("examples/mpi_ring").join(file)
 }
 
-/// Compiles one C file into an executable of its name.
+/// Begins a line of a source that says what else the compiler is told.
+const FLAGS: &str = "// flags: ";
+/// Defined when a source that asks for it (it has an `#ifdef` of it) is built a second time, as a library beside the program.
+const LIBRARY: &str = "BUILD_LIBRARY";
+
+/// Compiles one C (or, without MPI, C++ or Rust) file into an executable of its name, and perhaps a library: `name.so` beside it.
 ///
 /// # Errors
 /// The compiler failed, or its output could not be put in its place.
@@ -151,17 +156,40 @@ pub fn build_c(source: &Path, toolchain: Toolchain<'_>) -> Result<PathBuf> {
     std::fs::create_dir_all(&dir).context("create", &dir)?;
     let _lock = FileLock::acquire(&dir.join("build.lock"))?;
     let executable = dir.join(source.file_stem().unwrap_or(source.as_os_str()));
-    let beside = executable.with_extension("new");
-    let mut compile = Command::new(toolchain.mpicc());
+    let text = std::fs::read_to_string(source).context("read", source)?;
+    if text.contains(LIBRARY) {
+        let define = format!("-D{LIBRARY}");
+        let library = executable.with_extension("so");
+        compile(source, toolchain, &["-shared", "-fPIC", &define], &library)?;
+    }
+    let flags = text.lines().filter_map(|line| line.strip_prefix(FLAGS));
+    let flags: Vec<&str> = flags.flat_map(str::split_whitespace).collect();
+    compile(source, toolchain, &flags, &executable)?;
+    Ok(executable)
+}
+
+/// What C and C++ compilers are told.
+const C_OPTIONS: [&str; 5] = ["-O2", "-g", "-Wall", "-Wextra", "-pthread"];
+
+/// Compiles `source` into `result`, in one step for who looks at it.
+fn compile(source: &Path, toolchain: Toolchain<'_>, flags: &[&str], result: &Path) -> Result<()> {
+    let beside = result.with_extension("new");
+    let language = source.extension().and_then(|it| it.to_str());
+    let (compiler, options): (PathBuf, &[&str]) = match (toolchain, language) {
+        (Toolchain::Plain, Some("rs")) => ("rustc".into(), &["-Copt-level=2"]),
+        (Toolchain::Plain, Some("cpp")) => ("c++".into(), &C_OPTIONS),
+        _ => (toolchain.mpicc(), &C_OPTIONS),
+    };
+    let mut compile = Command::new(compiler);
     compile
         .envs(toolchain.env())
-        .args(["-O2", "-g", "-Wall", "-Wextra", "-pthread"])
+        .args(options)
         .arg(source)
+        .args(flags)
         .arg("-o")
         .arg(&beside);
     run(&mut compile)?;
-    std::fs::rename(&beside, &executable).context("move into place", &executable)?;
-    Ok(executable)
+    std::fs::rename(&beside, result).context("move into place", result)
 }
 
 /// Builds the Rust ring. Each toolchain has a target directory of its own: rsmpi's build does not notice that `MPICC` changed.

@@ -101,6 +101,15 @@ pub fn parse_mpi(text: &str) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
+/// Whether a checkpoint is all or nothing.
+pub fn parse_strict(text: &str) -> Result<bool, String> {
+    match text {
+        "1" => Ok(true),
+        "0" => Ok(false),
+        _ => Err("it is neither".into()),
+    }
+}
+
 /// What happens at a restart with files that are not what they were.
 pub fn parse_files(text: &str) -> Result<FilePolicy, String> {
     match text {

@@ -4,7 +4,7 @@
 //! unknown is an error, like a value that cannot be.
 
 use crate::setting_values::{
-    parse_files, parse_interval, parse_log, parse_mpi, parse_safe_point, parse_signal,
+    parse_files, parse_interval, parse_log, parse_mpi, parse_safe_point, parse_signal, parse_strict,
 };
 use mana_descriptors::FilePolicy;
 use mana_engine::settings::SafePoint;
@@ -52,6 +52,10 @@ const VARIABLES: &[Variable] = &[
         allowed: "check, accept, cut",
     },
     Variable {
+        name: "MANA_STRICT",
+        allowed: "1, for a checkpoint of all or nothing, or 0",
+    },
+    Variable {
         name: "MANA_LOG",
         allowed: "off, error, warn, info, debug, trace, or a list such as mana_agent=debug,warn",
     },
@@ -93,6 +97,8 @@ pub struct Settings {
     pub compression: Compression,
     /// `MANA_FILES`.
     pub files: FilePolicy,
+    /// `MANA_STRICT`.
+    pub strict: bool,
     /// `MANA_DISK_FAULT`: for tests.
     pub disk_fault: Option<FaultScript>,
     /// `MANA_LOG`, a filter that [`tracing_subscriber::EnvFilter`] takes.
@@ -111,6 +117,7 @@ impl Default for Settings {
             mpi: "auto".into(),
             compression: Compression::Auto,
             files: FilePolicy::Check,
+            strict: false,
             disk_fault: None,
             log: "warn".into(),
             at_safe_point: None,
@@ -215,6 +222,7 @@ impl Settings {
             "MANA_CKPT_SIGNAL" => self.signal = Some(parse_signal(text()?).map_err(bad)?),
             "MANA_MPI" => self.mpi = parse_mpi(text()?).map_err(bad)?,
             "MANA_COMPRESS" => self.compression = text()?.parse().map_err(bad)?,
+            "MANA_STRICT" => self.strict = parse_strict(text()?).map_err(bad)?,
             "MANA_FILES" => self.files = parse_files(text()?).map_err(bad)?,
             "MANA_DISK_FAULT" => self.disk_fault = Some(text()?.parse().map_err(bad)?),
             "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
@@ -245,6 +253,7 @@ impl Settings {
             mpi: self.mpi.clone(),
             compression: self.compression,
             files: self.files,
+            strict: self.strict,
             disk_fault: self.disk_fault.clone(),
             at_safe_point: self.at_safe_point,
         }

@@ -19,6 +19,27 @@ pub enum DescriptorError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Somebody else has a lock.
+    #[error(
+        "descriptor {number}: the file that it is of is locked by another process now; end that one and restart again"
+    )]
+    Locked {
+        /// The program's number.
+        number: i32,
+    },
+    /// A socket cannot be made again.
+    #[error(
+        "the {what}, which the program had: {doing} failed: {source}; if its address is in use, end who uses it, if this machine \
+         lacks the address, restart where it is, and try again"
+    )]
+    Socket {
+        /// What it is, with its address.
+        what: String,
+        /// What was being done.
+        doing: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A file that the program had open is not there.
     #[error(
         "the file {path}, which the program had open as descriptor {number}, cannot be opened: put it back (or make the \
@@ -58,7 +79,7 @@ pub(crate) fn os(
     number: i32,
     what: &str,
     doing: &'static str,
-) -> impl FnOnce(rustix::io::Errno) -> DescriptorError {
+) -> impl FnOnce(rustix::io::Errno) -> DescriptorError + use<> {
     let what = what.to_owned();
     move |errno| DescriptorError::Os {
         number,

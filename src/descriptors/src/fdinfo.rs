@@ -8,7 +8,8 @@
 
 use std::time::Duration;
 
-use crate::saved::Watched;
+use crate::locks::{self, Lock};
+use crate::saved::{FileId, Watched};
 
 /// The lines about one descriptor.
 pub(crate) struct FdInfo(String);
@@ -48,10 +49,38 @@ impl FdInfo {
         u64::try_from(time.as_nanos()).ok()
     }
 
+    /// The locks that were taken by this descriptor.
+    pub(crate) fn locks(&self) -> Vec<Lock> {
+        let lines = self.0.lines();
+        lines
+            .filter_map(|line| locks::parse(line.strip_prefix("lock:")?))
+            .collect()
+    }
+
+    /// The watches of an inotify descriptor: number, file, events.
+    pub(crate) fn inotify(&self) -> Vec<(i32, FileId, u32)> {
+        self.0.lines().filter_map(inotify).collect()
+    }
+
     /// The entries of an epoll set.
     pub(crate) fn watched(&self) -> Vec<Watched> {
         self.0.lines().filter_map(watched).collect()
     }
+}
+
+/// One line `inotify wd:3 ino:2b sdev:fe00001 mask:fce …`, all hexadecimal.
+fn inotify(line: &str) -> Option<(i32, FileId, u32)> {
+    let line = line.strip_prefix("inotify ")?;
+    let word = |name: &str| {
+        let mut words = line.split_whitespace();
+        let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix(':'))?;
+        u64::from_str_radix(value, 16).ok()
+    };
+    // The kernel's own form of a device: 12 bits and 20 bits.
+    let device = word("sdev")?;
+    let device = rustix::fs::makedev((device >> 20) as u32, (device & 0xf_ffff) as u32);
+    let number = i32::try_from(word("wd")?).ok()?;
+    Some((number, (device, word("ino")?), word("mask")? as u32))
 }
 
 /// One line `tfd: 5 events: 19 data: 5 …`, the last two hexadecimal.

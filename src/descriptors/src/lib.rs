@@ -14,8 +14,10 @@
 //! Nothing here knows MPI, or the two halves: the caller says which numbers are the program's.
 #![deny(unsafe_code)]
 
+mod claim;
 mod error;
 mod fdinfo;
+mod locks;
 #[expect(
     unsafe_code,
     reason = "numbers of descriptors that the caller owns; see # Safety there"
@@ -26,12 +28,23 @@ mod regular;
 mod restore;
 mod save;
 mod saved;
+mod shown;
+mod sockets;
 mod special;
 mod standard;
+mod stored;
+mod terminals;
+mod watches;
 
+pub use claim::is_accepted;
 pub use error::DescriptorError;
+pub use locks::{Lock, LockKind, lock};
 pub use regular::FilePolicy;
 pub use restore::restore;
-pub use save::save;
-pub use saved::{Descriptors, Lost, Number, OpenFile, What};
+pub use save::{Program, save};
+pub use saved::{Descriptors, FileId, Lost, Number, OpenFile, StoredFile, StoredKind, What};
+pub use sockets::{Message, Socket, SocketOption, State as SocketState};
 pub use standard::Standard;
+pub use stored::{Stored, stored_kind};
+pub use terminals::Terminal;
+pub use watches::Watch;

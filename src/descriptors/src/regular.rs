@@ -1,11 +1,9 @@
-//! Regular files: opened again by name where they have one, else saved with their contents.
+//! Regular files with a name: opened again by it. (Others: `stored`.)
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{Mode, OFlags};
 
 use crate::error::{DescriptorError, os};
 use crate::save::Found;
@@ -39,48 +37,21 @@ pub(crate) fn open_flags(flags: u32) -> OFlags {
 }
 
 /// Describes a regular file.
-pub(crate) fn save(found: &Found) -> Result<What, DescriptorError> {
-    let link = found.link.to_string_lossy();
-    let offset_bytes = found.offset_bytes();
-    if let Some(name) = link.strip_prefix("/memfd:") {
-        let seals = rustix::fs::fcntl_get_seals(found.descriptor).map_err(os(
-            found.number,
-            &link,
-            "reading its seals",
-        ))?;
-        return Ok(What::Memory {
-            name: name.trim_end_matches(" (deleted)").to_owned(),
-            offset_bytes,
-            content: content(found)?,
-            seals: seals.bits(),
-        });
-    }
-    if found.stat.st_nlink == 0 {
-        return Ok(What::Nameless {
-            path: link.trim_end_matches(" (deleted)").into(),
-            offset_bytes,
-            content: content(found)?,
-        });
-    }
-    Ok(What::File {
-        path: found.link.clone(),
-        offset_bytes,
+pub(crate) fn save(found: &Found) -> What {
+    What::File {
+        path: of_this_process(&found.link),
+        offset_bytes: found.offset_bytes(),
         length_bytes: found.stat.st_size as u64,
-    })
+    }
 }
 
-/// All of a file that has no name to open it by.
-fn content(found: &Found) -> Result<Vec<u8>, DescriptorError> {
-    let mut content = Vec::new();
-    File::open(format!("/proc/self/fd/{}", found.number))
-        .and_then(|mut file| file.read_to_end(&mut content))
-        .map_err(|source| DescriptorError::Os {
-            number: found.number,
-            what: found.link.display().to_string(),
-            doing: "reading a file without a name",
-            source,
-        })?;
-    Ok(content)
+/// A path that leads to this process, whatever its number: /proc/1234/status becomes /proc/self/status.
+pub(crate) fn of_this_process(path: &Path) -> PathBuf {
+    let own = format!("/proc/{}", std::process::id());
+    match path.strip_prefix(own) {
+        Ok(rest) => Path::new("/proc/self").join(rest),
+        Err(_) => path.to_owned(),
+    }
 }
 
 /// Opens a file again.
@@ -132,68 +103,4 @@ pub(crate) fn open(
         "setting the position",
     ))?;
     Ok(opened)
-}
-
-/// Makes a nameless file again, near where it was if that can be.
-pub(crate) fn open_nameless(
-    number: i32,
-    flags: u32,
-    path: &Path,
-    offset_bytes: u64,
-    content: &[u8],
-) -> Result<OwnedFd, DescriptorError> {
-    let shown = path.display().to_string();
-    let near = path.parent().unwrap_or(Path::new("/tmp")).to_owned();
-    // It is filled first, so it is opened for reading and writing whatever the program may do.
-    let flags =
-        (open_flags(flags) - OFlags::RWMODE - OFlags::APPEND) | OFlags::RDWR | OFlags::TMPFILE;
-    let mode = Mode::RUSR | Mode::WUSR;
-    let opened = [near, std::env::temp_dir()]
-        .iter()
-        .map(|folder| rustix::fs::open(folder, flags, mode))
-        .find_map(Result::ok);
-    let opened = match opened {
-        Some(opened) => opened,
-        None => rustix::fs::memfd_create("nameless", MemfdFlags::CLOEXEC).map_err(os(
-            number,
-            &shown,
-            "making a file without a name",
-        ))?,
-    };
-    fill(number, &shown, opened, offset_bytes, content)
-}
-
-/// Makes a memory file again.
-pub(crate) fn open_memory(
-    number: i32,
-    name: &str,
-    offset_bytes: u64,
-    content: &[u8],
-    seals: u32,
-) -> Result<OwnedFd, DescriptorError> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let made = rustix::fs::memfd_create(name, flags).map_err(os(number, name, "memfd_create"))?;
-    let made = fill(number, name, made, offset_bytes, content)?;
-    rustix::fs::fcntl_add_seals(&made, SealFlags::from_bits_retain(seals))
-        .map_err(os(number, name, "sealing"))?;
-    Ok(made)
-}
-
-fn fill(
-    number: i32,
-    what: &str,
-    opened: OwnedFd,
-    offset_bytes: u64,
-    content: &[u8],
-) -> Result<OwnedFd, DescriptorError> {
-    let mut file = File::from(opened);
-    file.write_all(content)
-        .and_then(|()| file.seek(SeekFrom::Start(offset_bytes)))
-        .map_err(|source| DescriptorError::Os {
-            number,
-            what: what.to_owned(),
-            doing: "filling it",
-            source,
-        })?;
-    Ok(file.into())
 }

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
@@ -15,25 +16,45 @@ use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
 use crate::number;
 use crate::pipes::Ends;
 use crate::regular::{self, FilePolicy, open_flags};
-use crate::saved::{Descriptors, OpenFile, What};
+use crate::saved::{Descriptors, FileId, OpenFile, What};
+use crate::sockets;
 use crate::special;
+use crate::stored::Stored;
+use crate::terminals::Masters;
+use crate::watches;
 
-/// Opens everything again under its numbers, which may be taken by placeholders: these are replaced.
+/// Opens everything again under its numbers, which may be taken by placeholders: these are replaced. Returns the files that
+/// were made again: memory that maps them is the caller's to map, and they are to be sealed afterwards. `note_watched` hears by which path a file is watched.
 ///
 /// # Errors
 /// A file is missing or another one, or the system refuses something. Nothing of the program has run by then, so nothing is
 /// lost: it can be tried again.
-pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<(), DescriptorError> {
+pub fn restore(
+    saved: &Descriptors,
+    policy: FilePolicy,
+    note_watched: &dyn Fn(&Path, FileId),
+) -> Result<Stored, DescriptorError> {
     let above = saved.highest().map_or(3, |highest| highest.max(2) + 1);
+    let stored = Stored::make(&saved.stored, above)?;
     let pipes = saved
         .pipes
         .iter()
         .map(|pipe| Ok((pipe.pipe, Ends::open(pipe)?)))
         .collect::<Result<BTreeMap<_, _>, DescriptorError>>()?;
+    let sockets = sockets::make(saved)?;
+    let masters = Masters::make(&saved.terminals)?;
     let mut opened = Vec::with_capacity(saved.files.len());
     for (at, file) in saved.files.iter().enumerate() {
         let number = first_number(saved, at)?;
-        let made = open(number, file, &pipes, policy)?;
+        let made = match &file.what {
+            What::Socket(socket) => of_socket(number, sockets.get(&socket.inode))?,
+            What::Terminal {
+                number: terminal,
+                is_master,
+            } => masters.open(number, file.flags, *terminal, *is_master)?,
+            What::Watches(watches) => watches::open(number, file.flags, watches, note_watched)?,
+            _ => open(number, file, &pipes, &stored, policy)?,
+        };
         opened.push(move_above(number, made, above)?);
     }
     for number in &saved.numbers {
@@ -58,7 +79,7 @@ pub fn restore(saved: &Descriptors, policy: FilePolicy) -> Result<(), Descriptor
             special::watch(first_number(saved, at)?, watched)?;
         }
     }
-    Ok(())
+    Ok(stored)
 }
 
 /// The first number of a file.
@@ -82,6 +103,7 @@ fn open(
     number: i32,
     file: &OpenFile,
     pipes: &BTreeMap<u64, Ends>,
+    stored: &Stored,
     policy: FilePolicy,
 ) -> Result<OwnedFd, DescriptorError> {
     let flags = file.flags;
@@ -95,19 +117,14 @@ fn open(
             offset_bytes,
             length_bytes,
         } => regular::open(number, flags, path, (*offset_bytes, *length_bytes), policy),
-        What::Nameless {
-            path,
-            offset_bytes,
-            content,
-        } => regular::open_nameless(number, flags, path, *offset_bytes, content),
-        What::Memory {
-            name,
-            offset_bytes,
-            content,
-            seals,
-        } => regular::open_memory(number, name, *offset_bytes, content, *seals),
+        What::Stored { id, offset_bytes } => stored.open(number, *id, flags, *offset_bytes),
         What::Directory { path, offset_bytes } => {
             let opened = by_path(number, flags, path)?;
+            // ext4 takes a stream whose first look is at its end for one that has none before it: so it looks at its beginning.
+            if *offset_bytes > 0 {
+                let mut room = vec![std::mem::MaybeUninit::uninit(); 4096];
+                let _ = RawDir::new(&opened, &mut room).next();
+            }
             rustix::fs::seek(&opened, rustix::fs::SeekFrom::Start(*offset_bytes)).map_err(os(
                 number,
                 "directory",
@@ -129,17 +146,31 @@ fn open(
         } => special::open_timer(number, flags, *clock, (*remaining_ns, *interval_ns), *ticks),
         What::Signal { mask } => special::open_signal(number, flags, *mask),
         What::Poll { .. } => special::open_poll(number),
-        What::Lost => nothing(number),
+        What::Watches(_) | What::Socket(_) | What::Terminal { .. } | What::Lost => nothing(number),
     }
+}
+
+/// A socket that has been made with the others.
+fn of_socket(number: i32, made: Option<&OwnedFd>) -> Result<OwnedFd, DescriptorError> {
+    let made = made.ok_or_else(|| {
+        DescriptorError::Inconsistent(format!("the socket of descriptor {number} is missing"))
+    })?;
+    fcntl_dupfd_cloexec(made, 3).map_err(os(number, "socket", "dup"))
 }
 
 fn duplicate(number: i32, given: impl AsFd) -> Result<OwnedFd, DescriptorError> {
     fcntl_dupfd_cloexec(given, 3).map_err(os(number, "standard stream", "dup"))
 }
 
-fn by_path(number: i32, flags: u32, path: &std::path::Path) -> Result<OwnedFd, DescriptorError> {
-    // A FIFO that nobody has opened on the other side would keep the restart waiting.
+fn by_path(number: i32, flags: u32, path: &Path) -> Result<OwnedFd, DescriptorError> {
     let flags = open_flags(flags);
+    // A FIFO that nobody has opened on the other side would keep the restart waiting, or could not be opened for writing.
+    let is_fifo = rustix::fs::stat(path)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+    let _other_side = is_fifo.then(|| {
+        let both = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        rustix::fs::open(path, both, Mode::empty())
+    });
     let opened =
         rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::empty()).map_err(|errno| {
             DescriptorError::Missing {

@@ -10,9 +10,13 @@ use crate::fdinfo::FdInfo;
 use crate::number;
 use crate::pipes;
 use crate::regular;
-use crate::saved::{Descriptors, Lost, Number, OpenFile, What};
+use crate::saved::{Descriptors, FileId, Lost, Number, OpenFile, What};
+use crate::sockets;
 use crate::special;
 use crate::standard::Standard;
+use crate::stored;
+use crate::terminals;
+use crate::watches;
 
 /// A descriptor as it is found.
 pub(crate) struct Found {
@@ -63,6 +67,11 @@ impl Found {
         self.info.decimal("pos").unwrap_or(0)
     }
 
+    /// Which file it is.
+    pub(crate) fn id(&self) -> FileId {
+        (self.stat.st_dev, self.stat.st_ino)
+    }
+
     fn is_same_open_file(&self, other: &Self) -> bool {
         let place = |found: &Self| (found.stat.st_dev, found.stat.st_ino, found.flags);
         place(self) == place(other)
@@ -71,11 +80,33 @@ impl Found {
     }
 }
 
+/// What the caller knows of the program besides its descriptors.
+pub struct Program<'a> {
+    /// Whether memory that is saved anyway maps a file, of that many bytes, shared and from one end to the other.
+    pub is_mapped_whole: &'a dyn Fn(FileId, u64) -> bool,
+    /// By which path a file is watched.
+    pub path_of_watched: &'a dyn Fn(FileId) -> Option<PathBuf>,
+}
+
+impl Default for Program<'_> {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self {
+            is_mapped_whole: &|_, _| false,
+            path_of_watched: &|_| None,
+        }
+    }
+}
+
 /// Describes the open ones of `numbers`, which are in order. The program must be stopped: nothing may move meanwhile.
 ///
 /// # Errors
 /// [`DescriptorError::Os`] when the system does not tell something that is needed.
-pub fn save(numbers: &[i32], standard: &Standard) -> Result<Descriptors, DescriptorError> {
+pub fn save(
+    numbers: &[i32],
+    standard: &Standard,
+    program: &Program<'_>,
+) -> Result<Descriptors, DescriptorError> {
     let mut saved = Descriptors::default();
     let mut firsts: Vec<Found> = Vec::new();
     for number in numbers {
@@ -90,9 +121,8 @@ pub fn save(numbers: &[i32], standard: &Standard) -> Result<Descriptors, Descrip
         let file = match known {
             Some(file) => file,
             None => {
-                saved
-                    .files
-                    .push(describe(&found, standard, &mut saved.lost)?);
+                let file = describe(&found, standard, &mut saved, program)?;
+                saved.files.push(file);
                 firsts.push(found);
                 firsts.len() - 1
             }
@@ -104,6 +134,8 @@ pub fn save(numbers: &[i32], standard: &Standard) -> Result<Descriptors, Descrip
         });
     }
     pipes::save(&firsts, &mut saved)?;
+    sockets::find_pairs(&firsts, &mut saved)?;
+    terminals::save(&firsts, &mut saved)?;
     Ok(saved)
 }
 
@@ -111,44 +143,69 @@ pub fn save(numbers: &[i32], standard: &Standard) -> Result<Descriptors, Descrip
 fn describe(
     found: &Found,
     standard: &Standard,
-    lost: &mut Vec<Lost>,
+    saved: &mut Descriptors,
+    program: &Program<'_>,
 ) -> Result<OpenFile, DescriptorError> {
     let what = match standard.which(found.number, &found.stat) {
         Some(which) => What::Standard(which),
         None => match FileType::from_raw_mode(found.stat.st_mode) {
-            FileType::RegularFile => regular::save(found)?,
+            FileType::RegularFile => file(found, saved, program)?,
             FileType::Directory => What::Directory {
-                path: found.link.clone(),
+                path: regular::of_this_process(&found.link),
                 offset_bytes: found.offset_bytes(),
             },
             FileType::CharacterDevice | FileType::BlockDevice => What::ByPath(found.link.clone()),
-            FileType::Fifo if is_nameless(found) => What::Pipe {
+            FileType::Fifo => What::Pipe {
                 pipe: found.stat.st_ino,
             },
-            FileType::Fifo => What::ByPath(found.link.clone()),
-            FileType::Socket => unkept(found, lost, "a connection does not outlive its process"),
-            _ => {
-                special::save(found).unwrap_or_else(|| unkept(found, lost, "its kind is not known"))
+            FileType::Socket => match sockets::save(found)? {
+                Ok(socket) => What::Socket(socket),
+                Err(why) => unkept(found, &mut saved.lost, why),
+            },
+            _ if found.link.as_os_str() == "anon_inode:inotify" => {
+                watches::save(found, &mut saved.lost, program.path_of_watched)
             }
+            _ => special::save(found)
+                .unwrap_or_else(|| unkept(found, &mut saved.lost, "its kind is not known")),
         },
     };
     Ok(OpenFile {
         flags: found.flags.bits(),
         what,
+        locks: found.info.locks(),
     })
 }
 
-/// Whether a FIFO is a pipe(2), which has no path.
-fn is_nameless(found: &Found) -> bool {
-    found.link.to_string_lossy().starts_with("pipe:[")
+/// A regular file; its contents are saved where no name leads to them.
+fn file(
+    found: &Found,
+    saved: &mut Descriptors,
+    program: &Program<'_>,
+) -> Result<What, DescriptorError> {
+    /// MQUEUE_MAGIC of the kernel's ipc/mqueue.c.
+    const MESSAGE_QUEUES: i64 = 0x1980_0202;
+    if rustix::fs::fstatfs(found.descriptor).is_ok_and(|system| system.f_type == MESSAGE_QUEUES) {
+        return Ok(unkept(
+            found,
+            &mut saved.lost,
+            "message queues are not saved",
+        ));
+    }
+    let id = found.id();
+    if !saved.stored.iter().any(|stored| stored.id == id) {
+        match stored::save(found, program.is_mapped_whole)? {
+            Some(file) => saved.stored.push(file),
+            None => return Ok(regular::save(found)),
+        }
+    }
+    Ok(What::Stored {
+        id,
+        offset_bytes: found.offset_bytes(),
+    })
 }
 
 /// Something that is reported, and closed on the other side after a restart.
 fn unkept(found: &Found, lost: &mut Vec<Lost>, why: &str) -> What {
-    lost.push(Lost {
-        number: found.number,
-        what: found.link.display().to_string(),
-        why: why.to_owned(),
-    });
+    lost.push(Lost::descriptor(found.number, &found.link, why));
     What::Lost
 }

@@ -1,8 +1,13 @@
 //! What an image holds of descriptors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::locks::Lock;
+use crate::sockets::Socket;
+use crate::terminals::Terminal;
+use crate::watches::Watch;
 
 /// All descriptors of a program.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -11,6 +16,12 @@ pub struct Descriptors {
     pub files: Vec<OpenFile>,
     /// The numbers, ascending.
     pub numbers: Vec<Number>,
+    /// Files that are made again, each once however often it is open or mapped.
+    #[serde(default)]
+    pub stored: Vec<StoredFile>,
+    /// Terminals of which the program has the master.
+    #[serde(default)]
+    pub terminals: Vec<Terminal>,
     /// What is in pipes.
     pub pipes: Vec<PipeContent>,
     /// What cannot be kept.
@@ -43,6 +54,9 @@ pub struct OpenFile {
     pub flags: u32,
     /// What it is.
     pub what: What,
+    /// Locks on it.
+    #[serde(default)]
+    pub locks: Vec<Lock>,
 }
 
 /// What an open file is.
@@ -59,27 +73,12 @@ pub enum What {
         /// Its length at the checkpoint, in bytes.
         length_bytes: u64,
     },
-    /// A regular file that has no name any more (or never had one), with its contents.
-    Nameless {
-        /// Where it was.
-        path: PathBuf,
+    /// A file that is made again with its contents: one of [`Descriptors::stored`].
+    Stored {
+        /// Which.
+        id: FileId,
         /// The position in it, in bytes.
         offset_bytes: u64,
-        /// What is in it.
-        #[serde(with = "serde_bytes")]
-        content: Vec<u8>,
-    },
-    /// A file in memory: memfd_create(2).
-    Memory {
-        /// The name it was made with.
-        name: String,
-        /// The position in it, in bytes.
-        offset_bytes: u64,
-        /// What is in it.
-        #[serde(with = "serde_bytes")]
-        content: Vec<u8>,
-        /// Its seals.
-        seals: u32,
     },
     /// A directory.
     Directory {
@@ -90,7 +89,7 @@ pub enum What {
     },
     /// A device such as /dev/null, or a FIFO with a name: opened again by its path.
     ByPath(PathBuf),
-    /// One end of a pipe.
+    /// One end of a pipe, or both of a FIFO.
     Pipe {
         /// Which pipe: its inode at the checkpoint.
         pipe: u64,
@@ -123,8 +122,71 @@ pub enum What {
         /// What is watched.
         watched: Vec<Watched>,
     },
+    /// inotify_init(2).
+    Watches(Vec<Watch>),
+    /// A socket.
+    Socket(Socket),
+    /// An end of one of [`Descriptors::terminals`].
+    Terminal {
+        /// Which.
+        number: u32,
+        /// The master's side.
+        is_master: bool,
+    },
     /// Something that cannot be kept.
     Lost,
+}
+
+impl What {
+    /// The socket that it is, if it is one.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Socket> {
+        match self {
+            What::Socket(socket) => Some(socket),
+            _ => None,
+        }
+    }
+}
+
+/// Which file: device and inode at the checkpoint.
+pub type FileId = (u64, u64);
+
+/// A file that no name leads to after a restart, with its contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Which file.
+    pub id: FileId,
+    /// How it is made.
+    pub kind: StoredKind,
+    /// Its length, in bytes.
+    pub length_bytes: u64,
+    /// Its permissions.
+    pub mode: u32,
+    /// What is in it; what is missing at the end is zero, or comes from memory that maps it.
+    #[serde(with = "serde_bytes")]
+    pub content: Vec<u8>,
+}
+
+/// How a [`StoredFile`] is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoredKind {
+    /// memfd_create(2).
+    Memory {
+        /// The name it was made with.
+        name: String,
+        /// Its seals.
+        seals: u32,
+    },
+    /// A file that has no name any more (or never had one).
+    Nameless {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// Shared memory with a name, shm_open(3): a file that does not outlive the machine.
+    Shared {
+        /// Its path.
+        path: PathBuf,
+    },
 }
 
 /// An entry of an epoll set.
@@ -143,6 +205,12 @@ pub struct Watched {
 pub struct PipeContent {
     /// Which pipe: its inode at the checkpoint.
     pub pipe: u64,
+    /// The path of a FIFO with a name.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// Its permissions.
+    #[serde(default)]
+    pub mode: u32,
     /// How many bytes it can hold.
     pub capacity_bytes: usize,
     /// The bytes in it.
@@ -150,13 +218,28 @@ pub struct PipeContent {
     pub content: Vec<u8>,
 }
 
-/// A descriptor that cannot be kept, for people to read.
+/// Something that cannot be kept, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Its number.
-    pub number: i32,
+    /// The program's name for it: "descriptor 5", "memory at 0x…".
+    pub object: String,
     /// What it is.
     pub what: String,
-    /// Why.
+    /// Why it cannot be kept.
     pub why: String,
+    /// What the program finds after a restart.
+    pub then: String,
+}
+
+impl Lost {
+    /// A descriptor, which is like one whose other side has gone.
+    pub(crate) fn descriptor(number: i32, what: &Path, why: &str) -> Self {
+        Self {
+            object: format!("descriptor {number}"),
+            what: what.display().to_string(),
+            why: why.to_owned(),
+            then: "After a restart reading it ends at once, as if the other side had closed it"
+                .into(),
+        }
+    }
 }

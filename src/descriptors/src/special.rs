@@ -96,9 +96,11 @@ pub(crate) fn open_timer(
     let missed = ticks > 0;
     // A timer that has expired unseen, on a kernel that cannot be told so, expires at once.
     let told = missed && number::set_timer_ticks(&made, ticks).is_ok();
-    let first_ns = match (missed && !told, remaining_ns) {
-        (true, _) => 1,
-        (false, remaining_ns) => remaining_ns,
+    let first_ns = match (missed, told, remaining_ns) {
+        (true, false, _) => 1,
+        // One that has a period stands still from when it expires until it is read.
+        (true, true, 0) => interval_ns,
+        _ => remaining_ns,
     };
     if first_ns > 0 {
         let times = Itimerspec {

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
 
-use mana_descriptors::{DescriptorError, Descriptors, FilePolicy, Standard, What, restore, save};
+use mana_descriptors::{
+    DescriptorError, Descriptors, FilePolicy, Program, Standard, What, restore, save,
+};
 
 /// Gives `file` a number that no other test uses.
 fn at(number: RawFd, file: impl IntoRawFd) -> RawFd {
@@ -25,7 +27,7 @@ fn file(number: RawFd) -> File {
 
 /// Saves `numbers` and closes them.
 fn save_and_close(numbers: &[RawFd]) -> Descriptors {
-    let saved = save(numbers, &Standard::default()).unwrap();
+    let saved = save(numbers, &Standard::default(), &Program::default()).unwrap();
     numbers.iter().for_each(|number| drop(file(*number)));
     saved
 }
@@ -45,7 +47,7 @@ fn a_file_goes_on_where_it_was() {
     let saved = save_and_close(&[at(600, log)]);
 
     std::fs::write(&path, "one two and more").unwrap();
-    restore(&saved, FilePolicy::Cut).unwrap();
+    restore(&saved, FilePolicy::Cut, &|_, _| {}).unwrap();
     let mut log = file(600);
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();
@@ -60,7 +62,7 @@ fn nothing_is_cut_unasked() {
     let path = folder.path().join("out");
     let saved = save_and_close(&[at(610, File::create(&path).unwrap())]);
     std::fs::write(&path, "written later").unwrap();
-    restore(&saved, FilePolicy::Check).unwrap();
+    restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
     drop(file(610));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "written later");
 }
@@ -73,17 +75,17 @@ fn a_missing_or_shorter_file_is_named() {
     let saved = save_and_close(&[at(620, File::open(&path).unwrap())]);
 
     std::fs::write(&path, "0123").unwrap();
-    let changed = restore(&saved, FilePolicy::Check).unwrap_err();
+    let changed = restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap_err();
     assert!(matches!(
         changed,
         DescriptorError::Changed { number: 620, .. }
     ));
     assert!(changed.to_string().contains("has 4 bytes now and had 10"));
-    restore(&saved, FilePolicy::Accept).unwrap();
+    restore(&saved, FilePolicy::Accept, &|_, _| {}).unwrap();
     drop(file(620));
 
     std::fs::remove_file(&path).unwrap();
-    let missing = restore(&saved, FilePolicy::Accept).unwrap_err();
+    let missing = restore(&saved, FilePolicy::Accept, &|_, _| {}).unwrap_err();
     assert!(matches!(missing, DescriptorError::Missing { .. }));
     assert!(missing.to_string().contains(path.to_str().unwrap()));
 }
@@ -97,7 +99,7 @@ fn copies_share_their_position_again() {
     let other = File::open(folder.path().join("shared")).unwrap();
     let saved = save_and_close(&[at(630, first), at(631, second), at(632, other)]);
     assert_eq!(saved.files.len(), 2);
-    restore(&saved, FilePolicy::Check).unwrap();
+    restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
     let (mut first, mut second, mut other) = (file(630), file(631), file(632));
     first.write_all(b"def").unwrap();
     assert_eq!(second.stream_position().unwrap(), 6);
@@ -109,7 +111,7 @@ fn bytes_stay_in_a_pipe() {
     let (reading, mut writing) = std::io::pipe().unwrap();
     writing.write_all(b"on their way").unwrap();
     let numbers = [at(640, reading), at(641, writing)];
-    let saved = save(&numbers, &Standard::default()).unwrap();
+    let saved = save(&numbers, &Standard::default(), &Program::default()).unwrap();
     assert_eq!(saved.pipes[0].content, b"on their way");
     assert!(saved.lost.is_empty());
     let mut there = [0; 12];
@@ -117,7 +119,7 @@ fn bytes_stay_in_a_pipe() {
     assert_eq!(&there, b"on their way", "saving has not taken them out");
     drop(file(641));
 
-    restore(&saved, FilePolicy::Check).unwrap();
+    restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
     let (mut reading, writing) = (file(640), file(641));
     drop(writing);
     let mut all = Vec::new();
@@ -132,9 +134,9 @@ fn a_pipe_to_somebody_else_is_lost_and_ends() {
     let saved = save_and_close(&[at(650, reading)]);
     drop(writing);
     assert_eq!(saved.lost.len(), 1);
-    assert_eq!(saved.lost[0].number, 650);
+    assert_eq!(saved.lost[0].object, "descriptor 650");
     assert_eq!(saved.files[0].what, What::Lost);
-    restore(&saved, FilePolicy::Check).unwrap();
+    restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
     assert_eq!(file(650).read(&mut [0]).unwrap(), 0);
 }
 
@@ -144,12 +146,12 @@ fn a_connection_is_lost_and_ends() {
     let saved = save_and_close(&[at(660, kept)]);
     drop(other);
     assert_eq!(saved.lost.len(), 1);
-    restore(&saved, FilePolicy::Check).unwrap();
+    restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
     assert_eq!(file(660).read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
 fn what_is_closed_is_left_out() {
-    let saved = save(&[670, 671], &Standard::default()).unwrap();
+    let saved = save(&[670, 671], &Standard::default(), &Program::default()).unwrap();
     assert_eq!(saved, Descriptors::default());
 }

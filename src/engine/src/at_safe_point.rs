@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mana_split::frame::CrossFrame;
 
 use crate::engine::settings;
+use crate::messages::say;
 use crate::{callback, cut, wait};
 
 /// Which safe point of which rank.
@@ -48,7 +49,7 @@ pub fn pass(frame: &mut CrossFrame, function: &str) {
     let Some(request) = cut::request() else {
         return;
     };
-    eprintln!(
+    say!(
         "mana: a checkpoint at safe point {nth} of rank {}, in {function}",
         point.rank
     );

@@ -27,14 +27,15 @@ use mana_image::{
 use mana_split::maps::{self, Backing, PageMap};
 use mana_split::signals::SignalAction;
 use mana_split::thread_image::ThreadImage;
-use mana_split::{SplitState, export_state, signals};
+use mana_split::{SplitState, clock, export_state, signals};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
+use crate::messages::say;
 use crate::surroundings::{self, Surroundings};
 use crate::tools::{cvars, history};
-use crate::{alone, cut, files, init, shared_memory};
+use crate::{alone, cut, files, init, shared_mappings, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -54,6 +55,9 @@ pub struct Metadata {
     pub threads: Vec<ThreadImage>,
     /// `CLOCK_MONOTONIC` at the cut in nanoseconds, so that `MPI_Wtime` does not run backwards.
     pub monotonic_ns: i64,
+    /// The clock of the program's waits at the cut, in nanoseconds.
+    #[serde(default)]
+    pub waited_ns: i64,
     /// Open descriptors and the like.
     #[serde(default)]
     pub surroundings: Surroundings,
@@ -71,6 +75,7 @@ struct MetadataRef<'a> {
     signals: Vec<SignalAction>,
     threads: &'a [ThreadImage],
     monotonic_ns: i64,
+    waited_ns: i64,
     surroundings: Surroundings,
     alone: bool,
 }
@@ -122,16 +127,16 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
 
     let regions = maps::upper_regions()?;
     let page_map = PageMap::open()?;
+    let windows = shared_memory::places();
+    let shared = shared_mappings::describe(&regions, &windows)?;
     let unreadable = unreadable_contents(&regions, &page_map)?;
-    let saved_by_others = shared_memory::saved_by_others();
     let sources = regions
         .iter()
         .map(|region| {
             let mut source = source(region, &page_map, &unreadable)?;
-            if saved_by_others
-                .iter()
-                .any(|shared| shared.contains(&region.start))
-            {
+            let saved_by_others =
+                |(place, others): &(Range<usize>, bool)| *others && place.contains(&region.start);
+            if windows.iter().any(saved_by_others) || shared.leaves_out(region) {
                 source.runs.clear();
             }
             Ok::<_, EngineError>(source)
@@ -145,7 +150,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         function: "MPI",
         reason: error.message,
     })?;
-    let surroundings = surroundings::save()?;
+    let surroundings = surroundings::save(shared)?;
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,
@@ -154,6 +159,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         signals: signals::export(),
         threads,
         monotonic_ns: crate::local::monotonic_ns(),
+        waited_ns: clock::now_ns(),
         surroundings,
         alone: alone::is_alone(),
     })?;
@@ -207,7 +213,8 @@ fn unreadable_contents(
         fs::File::open("/proc/self/mem").map_err(|e| os("opening /proc/self/mem".into(), e))?;
     for region in regions
         .iter()
-        .filter(|region| region.prot & libc::PROT_READ == 0 && region.is_anonymous())
+        .filter(|region| region.prot & libc::PROT_READ == 0)
+        .filter(|region| region.is_anonymous() || region.shared)
     {
         for range in page_map.resident(region)? {
             let mut bytes = vec![0; range.len()];
@@ -285,7 +292,7 @@ pub fn commit(number: u64) -> Result<(), EngineError> {
     let ranks = init::world().map_or(0, |world| world.size);
     let written = made.take_notes(ranks)?;
     let checkpoint = store.commit(made, ranks, cut::committed() + 1, cut::phases(), written)?;
-    eprintln!(
+    say!(
         "mana: checkpoint {} is written",
         checkpoint.path().display()
     );
@@ -299,7 +306,7 @@ pub fn commit(number: u64) -> Result<(), EngineError> {
 pub fn abandoned(reason: &str) {
     let made = pending().take();
     if init::world().is_some_and(|world| world.rank == 0) {
-        eprintln!(
+        say!(
             "mana: no checkpoint this time: {reason}. The program runs on; the last good checkpoint stays"
         );
     }
@@ -309,7 +316,7 @@ pub fn abandoned(reason: &str) {
 /// The job was asked to end once it was saved.
 pub fn end_job(number: u64) -> ! {
     if init::world().is_some_and(|world| world.rank == 0) {
-        eprintln!("mana: checkpoint {number} is written and the job ends, as asked");
+        say!("mana: checkpoint {number} is written and the job ends, as asked");
     }
     // SAFETY: ends the process at once, without exit handlers of either half: the program is to look killed.
     unsafe { libc::_exit(0) }

@@ -62,6 +62,9 @@ pub enum EngineError {
     /// The agents' sockets cannot be set up.
     #[error(transparent)]
     Agent(#[from] mana_agent::AgentError),
+    /// Something cannot be kept, and `MANA_STRICT` asks for all or nothing.
+    #[error("MANA_STRICT is set, and not all of the program can be kept: {0}")]
+    NotAll(String),
     /// A setting is wrong.
     #[error("{0}")]
     Setting(String),

@@ -18,6 +18,7 @@ use mana_split::signals::spawn_lower;
 
 use crate::cut;
 use crate::error::EngineError;
+use crate::messages::say;
 
 /// The pipe's writing end.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
@@ -37,7 +38,7 @@ pub fn listen(signal: Option<i32>) -> Result<(), EngineError> {
         let mut byte = [0];
         while matches!(reader.read(&mut byte), Ok(1)) {
             if cut::request().is_none() {
-                eprintln!("mana: asked for a checkpoint by a signal, but MPI is not running");
+                say!("mana: asked for a checkpoint by a signal, but MPI is not running");
             }
         }
     })

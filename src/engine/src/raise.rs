@@ -15,6 +15,7 @@ use crate::args::Args;
 use crate::engine::{native, settings, state};
 use crate::error::MpiError;
 use crate::holder::Holder;
+use crate::messages::say;
 use crate::{callback, native_call};
 
 /// What to do about an error.
@@ -88,7 +89,7 @@ fn die(function: FnId, error: &MpiError, reaction: Reaction, holder: Holder) -> 
     } else {
         "MPI_ERRORS_ABORT"
     };
-    eprintln!(
+    say!(
         "mana: rank {rank}: fatal error in {}: {} (error class {}); the error handler is {what}, so the job ends. \
          Checkpoints made so far stay in {}",
         function.name(),

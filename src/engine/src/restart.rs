@@ -17,11 +17,12 @@ use std::path::Path;
 
 use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
-use mana_split::{import_state, restore, signals};
+use mana_split::{clock, import_state, restore, signals};
 
 use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
 use crate::error::EngineError;
+use crate::messages::say;
 use crate::{alone, init, local, process, rebuild, restarts, surroundings};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
@@ -56,6 +57,7 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     load_memory(&reader)?;
 
     local::set_clock_origin(metadata.monotonic_ns);
+    clock::go_on_from(metadata.waited_ns);
     import_state(&metadata.split)?;
     signals::import(&metadata.signals)?;
     restore_state(metadata.state);
@@ -74,13 +76,13 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
             1 => "1 rank".to_owned(),
             ranks => format!("{ranks} ranks"),
         };
-        eprintln!("mana: {} goes on with {ranks}", checkpoint.path().display());
+        say!("mana: {} goes on with {ranks}", checkpoint.path().display());
     }
     Ok(restore::resume_all(metadata.threads)?)
 }
 
 /// The engine's part of an image.
-fn metadata(reader: &RankReader) -> Result<Metadata, EngineError> {
+pub fn metadata(reader: &RankReader) -> Result<Metadata, EngineError> {
     let metadata: Metadata = reader.metadata()?;
     if metadata.version > METADATA_VERSION {
         return Err(EngineError::State(format!(

@@ -26,6 +26,8 @@ pub struct Settings {
     pub compression: Compression,
     /// What happens at a restart with files that are not what they were (`MANA_FILES`).
     pub files: FilePolicy,
+    /// Whether a checkpoint that cannot hold everything is refused (`MANA_STRICT`).
+    pub strict: bool,
     /// What goes wrong on purpose when a checkpoint is written (`MANA_DISK_FAULT`).
     pub disk_fault: Option<FaultScript>,
     /// Where a checkpoint is taken for debugging (`MANA_CKPT_AT_SAFE_POINT`).
@@ -42,6 +44,7 @@ impl Default for Settings {
             mpi: "auto".to_string(),
             compression: Compression::Auto,
             files: FilePolicy::Check,
+            strict: false,
             disk_fault: None,
             at_safe_point: None,
         }

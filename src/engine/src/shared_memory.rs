@@ -178,8 +178,8 @@ fn datatype(native: &Native, standard: u64) -> u64 {
         .map_or(0, |datatype| datatype.raw())
 }
 
-/// Shared memory of which another rank saves the contents.
-pub fn saved_by_others() -> Vec<Range<usize>> {
+/// The memory of shared windows in this process, and whether another rank saves the contents.
+pub fn places() -> Vec<(Range<usize>, bool)> {
     let state = state();
     let windows = state.windows.iter();
     windows
@@ -187,7 +187,10 @@ pub fn saved_by_others() -> Vec<Range<usize>> {
             let comm = p2p::comm(u64::from(window.comm)).ok()?;
             let shared = window.memory.shared.as_ref()?;
             let start = shared.start as usize;
-            (comm.rank() != MAKER).then(|| start..start + shared.len_bytes as usize)
+            Some((
+                start..start + shared.len_bytes as usize,
+                comm.rank() != MAKER,
+            ))
         })
         .collect()
 }

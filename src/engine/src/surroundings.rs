@@ -1,4 +1,5 @@
-//! What the program has from the system besides memory and MPI: open descriptors, working directory, file mode mask.
+//! What the program has from the system besides memory and MPI: open descriptors, working directory, file mode mask,
+//! limits.
 //!
 //! ```text
 //!   start      Reserved -> the lower half opens what it needs above -> note_lower_half      numbers are as without mana
@@ -12,13 +13,17 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use mana_descriptors::{Descriptors, Lost, Standard};
+use mana_descriptors::{Descriptors, Lost, Program, Standard};
 use mana_split::descriptors::{self, Reserved};
+use mana_split::watches;
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::settings;
 use crate::error::EngineError;
+use crate::limits::{self, Limits};
+use crate::messages::{self, say};
+use crate::shared_mappings::{self, Shared, SharedMapping};
 
 /// Standard streams as the launcher gave them to this process.
 static STANDARD: OnceLock<Standard> = OnceLock::new();
@@ -35,20 +40,30 @@ pub struct Surroundings {
     pub directory: Option<PathBuf>,
     /// The file mode mask, umask(2).
     pub mask: u32,
+    /// Memory that is shared with files or segments.
+    pub shared: Vec<SharedMapping>,
+    /// What the program has told the kernel about its process.
+    pub limits: Limits,
 }
 
 /// Looks at what the launcher gave, before anything is opened.
 pub fn start() {
     let _ = STANDARD.set(Standard::now());
+    limits::start();
 }
 
 /// Keeps numbers free for the program while the lower half opens its own; `saved`: what an image has.
 pub fn reserve(saved: Option<&Surroundings>) -> Result<Reserved, EngineError> {
+    if let Some(saved) = saved {
+        limits::restore_room(&saved.limits);
+    }
     let highest = saved.and_then(|saved| saved.descriptors.highest());
     if let Some(highest) = highest {
         mana_native::move_launcher_connection(highest + 1);
     }
-    Ok(Reserved::below(highest)?)
+    let reserved = Reserved::below(highest)?;
+    messages::keep_stderr(highest.map_or(3, |highest| highest + 1));
+    Ok(reserved)
 }
 
 /// The lower half is up: what is open and not the program's is its own.
@@ -58,10 +73,25 @@ pub fn settle(reserved: Reserved) -> Result<(), EngineError> {
 }
 
 /// Describes all of it; the program is stopped. Says what cannot be kept, when that is new.
-pub fn save() -> Result<Surroundings, EngineError> {
+pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
     let standard = STANDARD.get().copied().unwrap_or_default();
     descriptors::claim_fifos()?;
-    let descriptors = mana_descriptors::save(&descriptors::owned(), &standard)?;
+    let owned = descriptors::owned();
+    for number in descriptors::unclaimed()? {
+        if mana_descriptors::is_accepted(number, &owned) {
+            descriptors::adopt(number);
+        }
+    }
+    let is_mapped_whole = |id, bytes| shared.is_mapped_whole(id, bytes);
+    let program = Program {
+        is_mapped_whole: &is_mapped_whole,
+        path_of_watched: &|(device, inode)| watches::path_of(device, inode),
+    };
+    let mut descriptors = mana_descriptors::save(&descriptors::owned(), &standard, &program)?;
+    let shared = shared.save(&mut descriptors);
+    if settings().strict && !descriptors.lost.is_empty() {
+        return Err(EngineError::NotAll(all_lost(&descriptors.lost)));
+    }
     tell(&descriptors.lost);
     let mask = rustix::process::umask(Mode::empty());
     rustix::process::umask(mask);
@@ -69,7 +99,31 @@ pub fn save() -> Result<Surroundings, EngineError> {
         descriptors,
         directory: std::env::current_dir().ok(),
         mask: mask.bits(),
+        shared,
+        limits: limits::save(),
     })
+}
+
+/// Enters a folder that is removed, as the program's has been.
+fn enter_removed() -> Result<(), EngineError> {
+    let folder = std::env::temp_dir().join(format!("mana-removed-{}", std::process::id()));
+    std::fs::create_dir(&folder)
+        .and_then(|()| std::env::set_current_dir(&folder))
+        .and_then(|()| std::fs::remove_dir(&folder))
+        .map_err(|source| EngineError::Os {
+            doing: format!("making {} the removed working directory", folder.display()),
+            source,
+        })
+}
+
+/// All that cannot be kept, in a line.
+fn all_lost(lost: &[Lost]) -> String {
+    let each = lost.iter().map(
+        |Lost {
+             object, what, why, ..
+         }| format!("{object} ({what}): {why}"),
+    );
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Names what cannot be kept.
@@ -78,21 +132,21 @@ fn tell(lost: &[Lost]) {
     if *said == lost {
         return;
     }
-    for Lost { number, what, why } in lost.iter().filter(|lost| !said.contains(lost)) {
-        eprintln!(
-            "mana: descriptor {number} ({what}) cannot be kept in a checkpoint: {why}. After a restart reading it ends at \
-             once, as if the other side had closed it"
-        );
+    for lost in lost.iter().filter(|lost| !said.contains(lost)) {
+        let Lost {
+            object,
+            what,
+            why,
+            then,
+        } = lost;
+        say!("mana: {object} ({what}) cannot be kept in a checkpoint: {why}. {then}");
     }
     *said = lost.to_vec();
 }
 
 /// Puts all of it back, before any of the program runs.
 pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
-    mana_descriptors::restore(&saved.descriptors, settings().files)?;
-    for number in &saved.descriptors.numbers {
-        descriptors::adopt(number.number);
-    }
+    // First: names of sockets may begin in the working directory.
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
     if let Some(directory) = &saved.directory
         && let Err(error) = std::env::set_current_dir(directory)
@@ -103,5 +157,18 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
             std::env::current_dir().unwrap_or_default().display()
         );
     }
-    Ok(())
+    if saved.directory.is_none() {
+        enter_removed()?;
+    }
+    let stored =
+        mana_descriptors::restore(&saved.descriptors, settings().files, &watches::note_again)?;
+    for number in &saved.descriptors.numbers {
+        descriptors::adopt(number.number);
+    }
+    shared_mappings::restore(&saved.shared, &stored, settings().files)?;
+    stored.seal()?;
+    drop(stored);
+    limits::restore(&saved.limits)?;
+    // Last: a process' locks on a file go when it closes any descriptor of it.
+    Ok(mana_descriptors::lock(&saved.descriptors)?)
 }

@@ -7,21 +7,43 @@
 //! ```
 //!
 //! The kernel does that itself where SA_RESTART is defined to (signal(7)), but not for poll(2), epoll_wait(2), select(2), sleeps
-//! and the like: a program without signal handlers has never seen EINTR from these. Waits without a limit, and those that
-//! have a point in time for a limit, are made again as they were; sleeps that tell what is left sleep for that. What cannot be
-//! told apart from a call that a signal of the program itself has ended, or knows no rest of its time, ends early.
+//! and the like: a program without signal handlers has never seen EINTR from these. They go on:
+//! - without a limit, or with a point in time for one: as they were;
+//! - where the kernel writes what is left of the time: with that;
+//! - where `hooks::waits` has noted when they began: with what is left.
+//!
+//! ```text
+//!   trampoline     changed: syscall      <- RIP goes back to here, RAX is the frame's number again
+//!                           mov …(%rsp)  <- RIP in the signal's frame, RAX is -EINTR
+//!   below RSP      the hook's frame: the number, and what it has noted
+//! ```
+//!
+//! What cannot be told apart from a call that a signal of the program itself has ended, or knows no rest of its time, ends early.
 //!
 //! # Safety
 //! In the handler of the checkpoint signal, with either TLS live: no allocation, no panic, no thread-local. The signal's frame
-//! is this thread's own, and RIP was in upper code, so the bytes before it can be read.
+//! is this thread's own, and RIP was in upper code, so the bytes before it can be read. In the trampolines' `changed` the
+//! hook's frame is below RSP, in the red zone, which no signal's frame touches.
 #![expect(unsafe_code, reason = "reads code and changes a signal's frame")]
 
-use crate::sys;
+use crate::hooks::SystemCall;
+use crate::hooks::waits::BEGAN;
+use crate::steer::{FRAME_BYTES, RESTORE_FIRST};
+use crate::{clock, sys};
 
 /// `syscall`.
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// `mov $imm32, %eax`.
 const MOV_EAX: u8 = 0xb8;
+
+/// Where a call's arguments are; none of those that go on after a signal has six.
+const ARGUMENTS: [i32; 5] = [
+    libc::REG_RDI,
+    libc::REG_RSI,
+    libc::REG_RDX,
+    libc::REG_R10,
+    libc::REG_R8,
+];
 
 /// The registers of a call.
 struct Call {
@@ -30,46 +52,207 @@ struct Call {
     args: [i64; 5],
 }
 
+/// A call that is made again, and when it was ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    at_ns: i64,
+}
+
 /// Sets the frame back to before the call that the signal has ended, if that is what happened.
 ///
 /// # Safety
 /// `context` is the frame of the signal being handled, all other signals are blocked, and RIP was in upper code.
-pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) {
+pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended> {
     // SAFETY: the caller's frame.
     let context = unsafe { &mut *context };
     let registers = &mut context.uc_mcontext.gregs;
     let of = |register: i32| register as usize;
     let rip = registers[of(libc::REG_RIP)] as usize;
     if registers[of(libc::REG_RAX)] != -i64::from(libc::EINTR) {
-        return;
+        return None;
     }
-    // Code at the very beginning of a page need not have another before it, and no call returns there.
-    if rip % 4096 < 8 {
-        return;
-    }
-    // SAFETY: upper code, on the same page as RIP.
-    let Some(number) = (unsafe { number_before(rip) }) else {
-        return;
+    // SAFETY: upper code, to which a call has just returned.
+    let frame = if unsafe { is_changed(rip) } {
+        let frame = registers[of(libc::REG_RSP)] as usize - FRAME_BYTES;
+        // SAFETY: the hook's frame, which is nobody else's while the thread is here.
+        Some(unsafe { &mut *(frame as *mut SystemCall) })
+    } else {
+        None
+    };
+    let number = match &frame {
+        Some(frame) => Some(frame.number),
+        // Code at the very beginning of a page need not have another before it, and no call returns there.
+        None if rip % 4096 < 8 => None,
+        // SAFETY: upper code, on the same page as RIP.
+        None => unsafe { number_before(rip) },
     };
     let call = Call {
-        number,
-        args: [
-            libc::REG_RDI,
-            libc::REG_RSI,
-            libc::REG_RDX,
-            libc::REG_R10,
-            libc::REG_R8,
-        ]
-        .map(|register| registers[of(register)]),
+        number: number?,
+        args: ARGUMENTS.map(|register| registers[of(register)]),
     };
-    let Some(again) = again(&call) else { return };
     if others_are_pending(&context.uc_sigmask) {
-        return;
+        return None;
     }
+    let rest = frame.and_then(|frame| with_rest(&call, frame));
+    let again = rest.or_else(|| again(&call))?;
     registers[of(libc::REG_RAX)] = again.number;
     registers[of(libc::REG_RDI)] = again.args[0];
     registers[of(libc::REG_RDX)] = again.args[2];
+    registers[of(libc::REG_R10)] = again.args[3];
     registers[of(libc::REG_RIP)] = (rip - SYSCALL.len()) as i64;
+    Some(Ended {
+        at_ns: clock::now_ns(),
+    })
+}
+
+/// The process goes on as it is, and the time in which the thread stood still has gone for the call, too: otherwise a program
+/// that is saved all the time would wait for ever.
+///
+/// # Safety
+/// As for [`make_again`], which has set the frame back.
+pub(crate) unsafe fn catch_up(context: *mut libc::ucontext_t, ended: Ended) {
+    // SAFETY: the caller's frame.
+    let registers = unsafe { &mut (*context).uc_mcontext.gregs };
+    let of = |register: i32| register as usize;
+    let call = Call {
+        number: registers[of(libc::REG_RAX)],
+        args: ARGUMENTS.map(|register| registers[of(register)]),
+    };
+    let now = clock::now_ns();
+    let gone = now.saturating_sub(ended.at_ns);
+    let frame = registers[of(libc::REG_RSP)] as usize - FRAME_BYTES;
+    let near = |at: i64| (frame..frame + NEAR_BYTES).contains(&(at as usize));
+    match limit(&call) {
+        Limit::None => {}
+        Limit::Milliseconds(left) => {
+            registers[of(libc::REG_R10)] = (left - gone / 1_000_000).max(0);
+        }
+        // SAFETY: where the kernel, or `shorten`, has written it; on this stack, which is writable.
+        Limit::Timespec(at) if near(at) => unsafe {
+            let span = at as *mut libc::timespec;
+            let left = clock::nanoseconds(span.read_unaligned()).saturating_sub(gone);
+            span.write_unaligned(clock::timespec(left.max(0)));
+        },
+        // SAFETY: as above.
+        Limit::Timeval(at) if near(at) => unsafe {
+            let span = at as *mut libc::timeval;
+            let libc::timeval { tv_sec, tv_usec } = span.read_unaligned();
+            let left = clock::nanoseconds(libc::timespec {
+                tv_sec,
+                tv_nsec: tv_usec * 1000,
+            });
+            let left = clock::timespec(left.saturating_sub(gone).max(0));
+            span.write_unaligned(libc::timeval {
+                tv_sec: left.tv_sec,
+                tv_usec: left.tv_nsec / 1000,
+            });
+        },
+        // In memory that need not be writable: a span that is longer than it must be does no harm.
+        Limit::Timespec(_) | Limit::Timeval(_) => {}
+    }
+    let rip = registers[of(libc::REG_RIP)] as usize + SYSCALL.len();
+    // SAFETY: `make_again` has set RIP back to the system call before it.
+    if unsafe { is_changed(rip) } && has_beginning(&call) {
+        // SAFETY: the hook's frame.
+        unsafe { (*(frame as *mut SystemCall)).room[BEGAN] = now as u64 };
+    }
+}
+
+/// How far above the hook's frame a limit counts as being on the same stack: libc's copies are in the next function's frame.
+const NEAR_BYTES: usize = 4096;
+
+/// How a call that is made again tells what is left of its time.
+#[derive(Debug, PartialEq, Eq)]
+enum Limit {
+    None,
+    /// In r10.
+    Milliseconds(i64),
+    /// At an address.
+    Timespec(i64),
+    Timeval(i64),
+}
+
+fn limit(call: &Call) -> Limit {
+    let [rdi, rsi, rdx, r10, r8] = call.args;
+    let timespec = |at| match at {
+        0 => Limit::None,
+        at => Limit::Timespec(at),
+    };
+    match call.number {
+        libc::SYS_epoll_wait | libc::SYS_epoll_pwait if r10 as i32 > 0 => {
+            Limit::Milliseconds(i64::from(r10 as i32))
+        }
+        libc::SYS_nanosleep => timespec(rdi),
+        libc::SYS_clock_nanosleep if rsi & i64::from(libc::TIMER_ABSTIME) == 0 => timespec(rdx),
+        libc::SYS_ppoll | libc::SYS_rt_sigtimedwait => timespec(rdx),
+        libc::SYS_pselect6 => timespec(r8),
+        libc::SYS_select if r8 != 0 => Limit::Timeval(r8),
+        libc::SYS_epoll_pwait2 | libc::SYS_semtimedop => timespec(r10),
+        libc::SYS_futex if rsi as i32 & libc::FUTEX_CMD_MASK == libc::FUTEX_WAIT => timespec(r10),
+        _ => Limit::None,
+    }
+}
+
+/// Whether the hook has noted when the call began.
+fn has_beginning(call: &Call) -> bool {
+    let noted = [
+        libc::SYS_epoll_wait,
+        libc::SYS_epoll_pwait,
+        libc::SYS_epoll_pwait2,
+        libc::SYS_rt_sigtimedwait,
+        libc::SYS_semtimedop,
+        libc::SYS_futex,
+    ];
+    noted.contains(&call.number) && limit(call) != Limit::None
+}
+
+/// Whether `rip` is behind the system call of a trampoline's `changed`.
+///
+/// # Safety
+/// A system call has just returned to `rip`.
+unsafe fn is_changed(rip: usize) -> bool {
+    let byte = |offset: usize| {
+        // SAFETY: one byte after the other, and no further than they are those of instructions, which do not end there.
+        unsafe { *((rip + offset) as *const u8) }
+    };
+    // SAFETY: the system call that has returned is before it.
+    let before = unsafe { *((rip - SYSCALL.len()) as *const [u8; 2]) };
+    before == SYSCALL && (0..RESTORE_FIRST.len()).all(|at| byte(at) == RESTORE_FIRST[at])
+}
+
+/// The call with what is left of the span of time that is its limit, which begins now.
+fn with_rest(call: &Call, frame: &mut SystemCall) -> Option<Call> {
+    let [rdi, rsi, rdx, r10, r8] = call.args;
+    let number = call.number;
+    let now = clock::now_ns();
+    let gone = now.saturating_sub(frame.room[BEGAN] as i64);
+    let left = |span: i64| span.saturating_sub(gone).max(0);
+    let args = match (limit(call), number) {
+        _ if !has_beginning(call) => return None,
+        (Limit::Milliseconds(span), _) => {
+            // Not less than there was: the program may count on the whole of it having gone.
+            let milliseconds = (left(span * 1_000_000) + 999_999) / 1_000_000;
+            [rdi, rsi, rdx, milliseconds, r8]
+        }
+        (Limit::Timespec(span), libc::SYS_rt_sigtimedwait) => {
+            [rdi, rsi, shorten(span, left, frame), r10, r8]
+        }
+        (Limit::Timespec(span), _) => [rdi, rsi, rdx, shorten(span, left, frame), r8],
+        _ => return None,
+    };
+    frame.room[BEGAN] = now as u64;
+    Some(Call { number, args })
+}
+
+/// The address of what is `left` of the timespec at `span`: where the hook has kept r8 and r9, which are back in their
+/// registers.
+fn shorten(span: i64, left: impl Fn(i64) -> i64, frame: &mut SystemCall) -> i64 {
+    // SAFETY: the kernel has just read it as the call's limit.
+    let span = unsafe { (span as *const libc::timespec).read_unaligned() };
+    let left = clock::timespec(left(clock::nanoseconds(span)));
+    let room = &mut frame.args[4..];
+    room.copy_from_slice(&[left.tv_sec as u64, left.tv_nsec as u64]);
+    room.as_ptr() as i64
 }
 
 /// The number of the call that returns to `rip`, where the instruction before it says so.
@@ -106,10 +289,12 @@ fn again(call: &Call) -> Option<Call> {
     match number {
         libc::SYS_poll if (rdx as i32) < 0 => same,
         libc::SYS_epoll_wait | libc::SYS_epoll_pwait if (r10 as i32) < 0 => same,
-        libc::SYS_ppoll | libc::SYS_rt_sigtimedwait if rdx == 0 => same,
-        libc::SYS_select | libc::SYS_pselect6 if r8 == 0 => same,
-        libc::SYS_semtimedop if r10 == 0 => same,
-        libc::SYS_pause | libc::SYS_semop | libc::SYS_msgsnd | libc::SYS_msgrcv => same,
+        libc::SYS_rt_sigtimedwait if rdx == 0 => same,
+        libc::SYS_epoll_pwait2 | libc::SYS_semtimedop if r10 == 0 => same,
+        // The kernel has put what is left in the place of their limit.
+        libc::SYS_ppoll | libc::SYS_select | libc::SYS_pselect6 => same,
+        libc::SYS_pause | libc::SYS_rt_sigsuspend => same,
+        libc::SYS_semop | libc::SYS_msgsnd | libc::SYS_msgrcv => same,
         libc::SYS_futex if has_deadline(rsi) => same,
         // The kernel has written what is left to where the program wants it.
         libc::SYS_nanosleep if rsi != 0 => Some(Call {
@@ -176,5 +361,40 @@ mod tests {
             Some([1, 0, 20, 20, 0])
         );
         assert_eq!(call(libc::SYS_read, [0; 5]), None);
+    }
+
+    #[test]
+    fn what_is_left_is_less_each_time() {
+        let mut frame = SystemCall::new(libc::SYS_epoll_wait, [0; 6]);
+        let mut wait = |milliseconds, ago_ns: i64| {
+            frame.room[BEGAN] = (clock::now_ns() - ago_ns) as u64;
+            let call = Call {
+                number: libc::SYS_epoll_wait,
+                args: [3, 4, 5, milliseconds, 0],
+            };
+            with_rest(&call, &mut frame).map(|call| call.args[3])
+        };
+        let left = wait(1_000_000, 400_000_000_000).unwrap();
+        assert!((1..=600_000).contains(&left), "{left}");
+        assert_eq!(wait(100, 400_000_000_000), Some(0), "its time is over");
+        assert_eq!(wait(-1, 0), None);
+    }
+
+    #[test]
+    fn a_span_in_memory_is_copied_before_it_is_shortened() {
+        let span = libc::timespec {
+            tv_sec: 100,
+            tv_nsec: 0,
+        };
+        let at = (&raw const span) as i64;
+        let mut frame = SystemCall::new(libc::SYS_rt_sigtimedwait, [0; 6]);
+        frame.room[BEGAN] = (clock::now_ns() - 60_000_000_000) as u64;
+        let call = Call {
+            number: libc::SYS_rt_sigtimedwait,
+            args: [1, 2, at, 8, 0],
+        };
+        let again = with_rest(&call, &mut frame).unwrap();
+        assert_ne!(again.args[2], at);
+        assert!((1..=40).contains(&frame.args[4]) && span.tv_sec == 100);
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The hooks keep OWNED (`hooks::descriptors`). A descriptor that came another way (by a message on a socket, say) is nobody's:
-//! it works, but no image has it.
+//! it works, but no image has it, unless it is claimed ([`unclaimed`]).
 
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -144,6 +144,16 @@ pub fn claim_fifos() -> Result<()> {
     Ok(())
 }
 
+/// What is open and nobody's.
+///
+/// # Errors
+/// [`Error::Os`] when /proc/self/fd cannot be read.
+pub fn unclaimed() -> Result<Vec<RawFd>> {
+    let mut numbers = open_numbers()?;
+    numbers.retain(|number| !is_owned(*number) && !is_lower(*number));
+    Ok(numbers)
+}
+
 /// All descriptor numbers in use.
 fn open_numbers() -> Result<Vec<RawFd>> {
     let os = |source| Error::Os {
@@ -151,10 +161,13 @@ fn open_numbers() -> Result<Vec<RawFd>> {
         source,
     };
     let entries = std::fs::read_dir("/proc/self/fd").map_err(os)?;
-    let numbers = entries
+    let mut numbers: Vec<RawFd> = entries
         .filter_map(std::result::Result::ok)
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    Ok(numbers.collect())
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    // But for the one that the list was read from.
+    numbers.retain(|number| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok());
+    Ok(numbers)
 }
 
 /// Numbers that are kept for the upper half while the lower half starts, so that what that opens lies above them and the
@@ -232,6 +245,10 @@ mod tests {
         let _reserved = Reserved::below(Some(40)).unwrap();
         let opened = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
         assert!(opened.as_raw_fd() > 40);
-        assert!(open_numbers().unwrap().contains(&40));
+        let open = open_numbers().unwrap();
+        assert!(open.contains(&40));
+        let is_open =
+            |number: &RawFd| std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok();
+        assert!(open.iter().all(is_open), "{open:?}");
     }
 }

@@ -11,14 +11,15 @@
 //!   so that [`hooks`] keep it there ([`seccomp`] where that cannot be done); [`vdso`] gives it the clock.
 //! - crossing: [`gate`] → [`crossing`] with a [`frame`] per call; [`thread`] and [`lender`] give each thread a TLS in the
 //!   lower half; [`signals`] cross too.
-//! - checkpoints: [`park`] stops threads, [`thread_image`] and [`maps`] say what to save, [`restore`] and `state` put
-//!   it back.
+//! - checkpoints: [`park`] stops threads, `call_again` goes on with what they waited for, [`thread_image`] (`pending`,
+//!   `timers`, `scheduling`) and [`maps`] say what to save, [`restore`] and `state` put it back.
 //!
 //! Nothing here knows MPI.
 #![deny(unsafe_code)]
 
 mod arch;
 mod call_again;
+pub mod clock;
 pub mod crossing;
 pub mod descriptors;
 mod elf;
@@ -31,17 +32,22 @@ mod link_map;
 pub mod loader;
 pub mod maps;
 pub mod park;
+mod pending;
 pub mod restore;
+mod scheduling;
 pub mod seccomp;
 pub mod signals;
 mod stack;
 mod state;
 mod steer;
 mod sys;
+pub mod sysv;
 pub mod thread;
 pub mod thread_image;
+mod timers;
 pub mod upper_memory;
 pub mod vdso;
+pub mod watches;
 pub mod window;
 
 pub use arch::FloatModes;

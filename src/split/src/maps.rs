@@ -59,24 +59,27 @@ impl Region {
         self.start..self.start + self.len_bytes
     }
 
-    /// The part before the end of the file; beyond it an access ends in SIGBUS. All of it if the file cannot be asked any
-    /// more, and nothing if no byte is left.
+    /// The part before the end of the file, beyond which an access ends in SIGBUS; nothing if no byte is left. `None` if the
+    /// file's name does not lead to it any more.
     fn range_in_file(&self) -> Option<Range<usize>> {
         use std::os::unix::fs::MetadataExt;
-        let mut range = self.range();
-        if let Backing::File {
+        let Backing::File {
             path,
             offset,
             id,
             deleted: false,
         } = &self.backing
-            && let Ok(metadata) = path.metadata()
-            && (metadata.dev(), metadata.ino()) == *id
-        {
-            let left = window::page_up(metadata.len().saturating_sub(*offset) as usize);
-            range.end = range.end.min(range.start + left);
+        else {
+            return None;
+        };
+        let metadata = path.metadata().ok()?;
+        if (metadata.dev(), metadata.ino()) != *id {
+            return None;
         }
-        (!range.is_empty()).then_some(range)
+        let mut range = self.range();
+        let left = window::page_up(metadata.len().saturating_sub(*offset) as usize);
+        range.end = range.end.min(range.start + left);
+        Some(range)
     }
 
     /// Anonymous and private: a page that was never touched reads as zero.
@@ -240,7 +243,10 @@ fn unescape(name: &[u8]) -> Vec<u8> {
 
 /// Where the pages with contents are.
 #[derive(Debug)]
-pub struct PageMap(File);
+pub struct PageMap {
+    pages: File,
+    memory: File,
+}
 
 /// A pagemap entry's bits (Linux's Documentation/admin-guide/mm/pagemap.rst): present, swapped.
 const PRESENT_OR_SWAPPED: u64 = 1 << 63 | 1 << 62;
@@ -248,14 +254,35 @@ const PRESENT_OR_SWAPPED: u64 = 1 << 63 | 1 << 62;
 const BATCH: usize = 4096;
 
 impl PageMap {
-    /// Opens /proc/self/pagemap.
+    /// Opens /proc/self/pagemap and /proc/self/mem.
     ///
     /// # Errors
-    /// [`Error::Os`] when it cannot be opened.
+    /// [`Error::Os`] when one cannot be opened.
     pub fn open() -> Result<Self> {
-        File::open("/proc/self/pagemap")
-            .map(Self)
-            .map_err(|e| failed("opening /proc/self/pagemap", e))
+        let open = |path: &str| File::open(path).map_err(|e| failed(&format!("opening {path}"), e));
+        Ok(Self {
+            pages: open("/proc/self/pagemap")?,
+            memory: open("/proc/self/mem")?,
+        })
+    }
+
+    /// The pages of a file's mapping that can be read. Those behind its end cannot, and these are the last ones.
+    fn readable(&self, region: &Region) -> Range<usize> {
+        let range = region.range_in_file().unwrap_or(region.range());
+        let is_readable = |page: usize| self.memory.read_exact_at(&mut [0], page as u64).is_ok();
+        if range.is_empty() || is_readable(range.end - PAGE_BYTES) {
+            return range;
+        }
+        let (mut good, mut bad) = (0, range.len() / PAGE_BYTES - 1);
+        while good < bad {
+            let middle = good.midpoint(bad);
+            if is_readable(range.start + middle * PAGE_BYTES) {
+                good = middle + 1;
+            } else {
+                bad = middle;
+            }
+        }
+        range.start..range.start + good * PAGE_BYTES
     }
 
     /// The ranges of `region` whose contents have to be saved, ascending, whole pages. For private anonymous memory those
@@ -266,7 +293,11 @@ impl PageMap {
     /// [`Error::Os`] when the pagemap cannot be read.
     pub fn resident(&self, region: &Region) -> Result<Vec<Range<usize>>> {
         if !region.is_anonymous() || region.shared {
-            return Ok(region.range_in_file().into_iter().collect());
+            let readable = self.readable(region);
+            return Ok((!readable.is_empty())
+                .then_some(readable)
+                .into_iter()
+                .collect());
         }
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let mut entries = vec![0; BATCH * size_of::<u64>()];
@@ -275,7 +306,7 @@ impl PageMap {
             let pages = ((region.range().end - at) / PAGE_BYTES).min(BATCH);
             let bytes = &mut entries[..pages * size_of::<u64>()];
             let offset = (at / PAGE_BYTES * size_of::<u64>()) as u64;
-            self.0
+            self.pages
                 .read_exact_at(bytes, offset)
                 .map_err(|e| failed("reading /proc/self/pagemap", e))?;
             for entry in bytes.chunks_exact(size_of::<u64>()) {

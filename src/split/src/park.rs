@@ -17,8 +17,7 @@
 //! corrected when the signal first finds it.
 //!
 //! A system call that the signal interrupts is restarted by the kernel where SA_RESTART does that (signal(7)), and by
-//! `call_again` in many other cases; waits that have a span of time for a limit end early with EINTR, as with any signal
-//! handler.
+//! `call_again` in all other cases that it knows.
 
 #![expect(unsafe_code, reason = "a signal handler that changes stack and TLS")]
 // # Safety
@@ -33,7 +32,7 @@ use std::{fs, io};
 use crate::error::{Error, Result};
 use crate::thread::{ThreadBlock, Tid, adopt};
 use crate::thread_image::{ThreadImage, capture_signal};
-use crate::{arch, call_again, signals, sys, window};
+use crate::{arch, call_again, scheduling, signals, sys, window};
 
 /// A thread that the checkpoint signal interrupted in upper code; given to the interrupt handler on that thread.
 #[derive(Debug)]
@@ -89,6 +88,7 @@ pub fn install(signal: i32, handler: InterruptHandler) -> Result<()> {
         INTERRUPT_HANDLER.set(handler).is_ok(),
         "the interrupt handler is set once"
     );
+    scheduling::start();
     signals::install_checkpoint_handler(signal, on_checkpoint_signal)
 }
 
@@ -118,7 +118,7 @@ unsafe extern "C" fn on_checkpoint_signal(
         return;
     }
     // SAFETY: the frame of this very signal, whose handler blocks all others; RIP was in upper code.
-    unsafe { call_again::make_again(context) };
+    let ended = unsafe { call_again::make_again(context) };
     let mut interrupted = Interrupted { block, context };
     // SAFETY: this thread's own bases; its lower TLS and parking stack are not in use, because it was in upper code and
     // in no callback; a second checkpoint signal finds RIP in the lower half and returns above.
@@ -130,6 +130,9 @@ unsafe extern "C" fn on_checkpoint_signal(
             block.park_stack_top,
         );
         arch::write_fs(fs);
+        if let Some(ended) = ended {
+            call_again::catch_up(context, ended);
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 //! ```text
 //!   main thread of the new mana                       one kernel thread per other ThreadImage
 //!   map_region, fill, protect_region  (the engine)
-//!   resume_all: lend a TLS, clone ──────────────────> %gs, clear-tid address, robust list, alternate stack, name
+//!   resume_all: lend a TLS, clone ──────────────────> %gs, and what `ThreadImage::apply` gives it
 //!               its own thread's state                   │
-//!               ───────────── barrier: all exist, the numbers are known ─────────────
+//!               ───────────── barrier: all exist, the numbers are known, the timers are set ─────────────
 //!               FS := upper                           FS := upper
 //!               rt_sigreturn, or the call again       rt_sigreturn, or the call again
 //! ```
@@ -130,6 +130,9 @@ pub fn resume_all(threads: Vec<ThreadImage>) -> Result<std::convert::Infallible>
     }
     barrier.wait_for_ready(numbers.len() - 1)?;
     set_numbers(numbers);
+    if let Some(timers) = &main.timers {
+        timers.import()?;
+    }
     barrier.open();
     // SAFETY: this thread's block has the image's FS base; its stack is in place.
     unsafe { go(&main, block) }

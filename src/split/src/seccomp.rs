@@ -19,7 +19,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use crate::hooks::{self, SystemCall, VIRTUALISED};
+use crate::hooks::{self, Sent, SystemCall, VIRTUALISED};
 use crate::{arch, sys, window};
 
 static ARMED: AtomicBool = AtomicBool::new(false);
@@ -109,9 +109,9 @@ extern "C" fn on_sigsys(_signal: i32, _info: *mut libc::siginfo_t, context: *mut
     let outcome = hooks::dispatch(&mut call);
     let mut value = outcome.value;
     if outcome.way_back != 0 {
-        let [rdi, rsi] = call.sent;
+        let Sent { rdi, rsi, rdx, r10 } = call.sent;
         // SAFETY: the application's own call, as the hook changed it.
-        value = unsafe { sys::raw(call.number, [rdi, rsi, args[2], args[3], args[4], args[5]]) };
+        value = unsafe { sys::raw(call.number, [rdi, rsi, rdx, r10, args[4], args[5]]) };
     }
     registers[libc::REG_RAX as usize] = value;
     if call.number == libc::SYS_rt_sigprocmask {

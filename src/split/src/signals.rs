@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::thread::{CallbackMark, ThreadBlock, adopt};
-use crate::{arch, sys, window};
+use crate::{arch, seccomp, sys, window};
 
 /// Signals are numbered 1 to 64.
 const SIGNAL_MAX: i32 = 64;
@@ -334,9 +334,13 @@ pub struct SignalAction {
     pub mask: u64,
 }
 
+/// The signals whose actions are the application's; SIGSYS is the backstop's while that is armed.
 fn own_signals() -> impl Iterator<Item = i32> {
     (1..=SIGNAL_MAX).filter(|&signal| {
-        signal != libc::SIGKILL && signal != libc::SIGSTOP && checkpoint_signal() != Some(signal)
+        signal != libc::SIGKILL
+            && signal != libc::SIGSTOP
+            && checkpoint_signal() != Some(signal)
+            && !(signal == libc::SIGSYS && seccomp::is_armed())
     })
 }
 

@@ -5,7 +5,8 @@
 //!     Signal: the kernel's signal frame ◄─────────────── its address
 //!             (all registers, signal mask, FPU/AVX)
 //!     Cross:  the CrossFrame of the call under way ◄──── its address, signal mask, floating-point modes
-//!   both:                                                FS base, clear-tid address, robust list, alternate stack, name
+//!   both:                                                FS base, clear-tid address, robust list, alternate stack, name,
+//!                                                        pending signals, scheduling; on the main thread, timers
 //! ```
 //!
 //! Invariant: nothing here points into the lower half.
@@ -21,7 +22,10 @@ use serde::{Deserialize, Serialize};
 use crate::arch::{self, FloatModes};
 use crate::error::{Error, Result};
 use crate::frame::CrossFrame;
+use crate::pending::{self, PendingSignal};
+use crate::scheduling::{self, Scheduling};
 use crate::thread::{ThreadBlock, Tid};
+use crate::timers::{self, Timers};
 use crate::{restore, signals, sys};
 
 /// How a restart sets a thread going again.
@@ -74,8 +78,20 @@ pub struct ThreadImage {
     pub name: Vec<u8>,
     /// The XSAVE components (bits of XCR0) that its signal frame holds in use: a processor must have them.
     pub xsave_components: u64,
+    /// The system call that it was waiting in, where that can be seen.
+    #[serde(default)]
+    pub waits_in: Option<i64>,
     /// How it goes on.
     pub resume: Resume,
+    /// Signals that it blocks and that have been sent to it; on the main thread, to the process too.
+    #[serde(default)]
+    pub pending: Vec<PendingSignal>,
+    /// What the program has told the scheduler about it.
+    #[serde(default)]
+    pub scheduling: Option<Scheduling>,
+    /// The process' timers, on the main thread.
+    #[serde(default)]
+    pub timers: Option<Timers>,
 }
 
 /// PR_GET_TID_ADDRESS of <linux/prctl.h>.
@@ -110,28 +126,75 @@ pub(crate) fn capture_signal(
 ) -> Result<ThreadImage> {
     // SAFETY: the kernel's signal frame, which stays until the handler returns.
     let components = unsafe { arch::xsave_components_in_use((*context).uc_mcontext.fpregs.cast()) };
-    capture(
-        block,
-        Resume::Signal {
-            ucontext: context as u64,
-        },
-        components,
-    )
+    let resume = Resume::Signal {
+        ucontext: context as u64,
+    };
+    Ok(ThreadImage {
+        // SAFETY: as above; the thread was in upper code.
+        waits_in: unsafe { call_to_be_made(&*context) },
+        ..capture(block, resume, components)?
+    })
+}
+
+/// The system call that the thread is about to make, or make again: RIP is at its instruction.
+///
+/// # Safety
+/// RIP was in code that can be read.
+unsafe fn call_to_be_made(context: &libc::ucontext_t) -> Option<i64> {
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+    let registers = &context.uc_mcontext.gregs;
+    let rip = registers[libc::REG_RIP as usize] as usize;
+    if rip % 4096 == 4095 {
+        return None; // the next page need not be there
+    }
+    // SAFETY: the caller's promise; both bytes are on one page.
+    let code = unsafe { *(rip as *const [u8; 2]) };
+    (code == SYSCALL).then_some(registers[libc::REG_RAX as usize])
 }
 
 fn capture(block: &ThreadBlock, resume: Resume, xsave_components: u64) -> Result<ThreadImage> {
     let tid = sys::gettid();
+    let is_main = tid == sys::getpid();
+    let (pending, timers) = if is_main {
+        let (pending, timers) = pending_and_timers()?;
+        (pending, Some(timers))
+    } else {
+        (pending::pending()?, None)
+    };
     Ok(ThreadImage {
         tid: restore::tid_of_upper(tid),
-        is_main: tid == sys::getpid(),
+        is_main,
         upper_fs: block.upper_fs(),
         clear_tid_address: clear_tid_address()?,
         robust_list: robust_list()?,
         alternate_stack: alternate_stack()?,
         name: name()?,
         xsave_components,
+        waits_in: None,
         resume,
+        pending,
+        scheduling: scheduling::changed()?,
+        timers,
     })
+}
+
+/// How often [`pending_and_timers`] looks again: one with an interval of less time than that takes is at fault itself.
+const LOOKS: usize = 10;
+
+/// The process' pending signals and timers of one moment: one that ends between the two looks would have sent its signal
+/// twice, or never. (A signal of a timer to another thread may do so; that thread's were looked at when it stopped.)
+fn pending_and_timers() -> Result<(Vec<PendingSignal>, Timers)> {
+    let mut timers = timers::export()?;
+    let mut looks = 0;
+    loop {
+        let pending = pending::pending()?;
+        let now = timers::export()?;
+        looks += 1;
+        if looks == LOOKS || !now.have_ended_since(&timers) {
+            return Ok((pending, now));
+        }
+        timers = now;
+    }
 }
 
 fn ask(what: &str, number: i64, args: [u64; 6]) -> Result<()> {
@@ -230,7 +293,9 @@ impl ThreadImage {
             [(&raw const stack) as u64, 0, 0, 0, 0, 0],
         )?;
         let args = [libc::PR_SET_NAME as u64, name.as_ptr() as u64, 0, 0, 0, 0];
-        ask("prctl(PR_SET_NAME)", libc::SYS_prctl, args)
+        ask("prctl(PR_SET_NAME)", libc::SYS_prctl, args)?;
+        self.scheduling.map_or(Ok(()), |given| given.apply())?;
+        pending::queue(&self.pending)
     }
 
     /// The address below which the thread's stack is free to be overwritten: where its frame lies.

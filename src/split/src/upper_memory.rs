@@ -43,12 +43,39 @@ pub fn share(fd: BorrowedFd<'_>, bytes: usize) -> Result<usize> {
 /// # Errors
 /// [`Error::Os`] when the file cannot be mapped so.
 pub unsafe fn share_at(fd: BorrowedFd<'_>, start: usize, bytes: usize) -> Result<()> {
-    let request = shared(fd, bytes);
-    let flags = request.flags | libc::MAP_FIXED;
+    let prot = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: the caller's promise.
-    unsafe { sys::mmap(start, request.len, request.prot, flags, request.fd, 0) }
-        .map(drop)
-        .map_err(|errno| Error::raw("mapping shared memory again", errno))
+    unsafe { share_part_at(fd, 0, start, bytes, prot) }
+}
+
+/// As [`share_at`], of the file from `offset` on, and with this protection (`PROT_` bits of mmap(2)).
+///
+/// # Safety
+/// As for [`share_at`].
+///
+/// # Errors
+/// [`Error::Os`] when the file cannot be mapped so.
+pub unsafe fn share_part_at(
+    fd: BorrowedFd<'_>,
+    offset: u64,
+    start: usize,
+    bytes: usize,
+    prot: i32,
+) -> Result<()> {
+    let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+    // SAFETY: the caller's promise.
+    unsafe {
+        sys::mmap(
+            start,
+            page_up(bytes.max(1)),
+            prot,
+            flags,
+            fd.as_raw_fd(),
+            offset,
+        )
+    }
+    .map(drop)
+    .map_err(|errno| Error::raw("mapping shared memory again", errno))
 }
 
 fn shared(fd: BorrowedFd<'_>, bytes: usize) -> Request {

@@ -1,9 +1,12 @@
 //! `mana ls` and `mana show`: what there is, without reading memory.
 
-use crate::commands::{path_or_setting, print, print_json};
+use crate::commands::{inventories, path_or_setting, print, print_json};
 use crate::exit::{Failure, Status};
 use crate::text;
-use mana_image::{CheckpointSummary, CodecSummary, Phase, RankSummary, State, Store, locate};
+use mana_engine::inventory::{self, Inventory};
+use mana_image::{
+    CheckpointSummary, CodecSummary, Phase, RankReader, RankSummary, State, Store, locate,
+};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -82,7 +85,29 @@ fn list_row(one: &CheckpointSummary) -> Vec<String> {
 struct Shown {
     /// Absent for a file that was named by itself.
     checkpoint: Option<CheckpointSummary>,
-    ranks: Vec<RankSummary>,
+    ranks: Vec<RankShown>,
+}
+
+/// A rank's file, and what its process had.
+#[derive(Debug, Serialize)]
+struct RankShown {
+    #[serde(flatten)]
+    summary: RankSummary,
+    /// Absent where this mana cannot read the engine's part of the image.
+    inventory: Option<Inventory>,
+}
+
+impl RankShown {
+    fn of(reader: &RankReader) -> Self {
+        let inventory = inventory::of(reader);
+        if let Err(error) = &inventory {
+            tracing::debug!("no inventory: {error}");
+        }
+        Self {
+            summary: reader.summary(),
+            inventory: inventory.ok(),
+        }
+    }
 }
 
 /// `mana show`: a checkpoint, or a rank's file.
@@ -104,7 +129,7 @@ fn look(path: &std::path::Path, rank: Option<u32>) -> Result<Shown, Failure> {
     if path.is_file() {
         return Ok(Shown {
             checkpoint: None,
-            ranks: vec![mana_image::summary(path)?],
+            ranks: vec![RankShown::of(&RankReader::open(path)?)],
         });
     }
     let checkpoint = locate(path)?;
@@ -119,7 +144,7 @@ fn look(path: &std::path::Path, rank: Option<u32>) -> Result<Shown, Failure> {
     }
     let wanted = rank.map_or(0..manifest.ranks, |rank| rank..rank + 1);
     let ranks: Result<_, mana_image::ImageError> = wanted
-        .map(|rank| Ok(checkpoint.open_rank(rank)?.summary()))
+        .map(|rank| Ok(RankShown::of(&checkpoint.open_rank(rank)?)))
         .collect();
     Ok(Shown {
         checkpoint: Some(checkpoint.summary()),
@@ -132,16 +157,23 @@ fn describe(out: &mut String, shown: &Shown, in_detail: bool) -> std::fmt::Resul
         describe_checkpoint(out, checkpoint)?;
     }
     if in_detail || shown.checkpoint.is_none() {
-        return shown
-            .ranks
-            .iter()
-            .try_for_each(|rank| describe_rank(out, rank));
+        return shown.ranks.iter().try_for_each(|rank| {
+            describe_rank(out, &rank.summary)?;
+            match &rank.inventory {
+                Some(inventory) => inventories::describe(out, inventory),
+                None => Ok(()),
+            }
+        });
     }
     if let Some(first) = shown.ranks.first() {
         writeln!(out)?;
-        describe_writer(out, first)?;
+        describe_writer(out, &first.summary)?;
     }
-    let rows: Vec<_> = shown.ranks.iter().map(rank_row).collect();
+    let rows: Vec<_> = shown
+        .ranks
+        .iter()
+        .map(|rank| rank_row(&rank.summary))
+        .collect();
     writeln!(
         out,
         "\n{}",
@@ -158,7 +190,20 @@ fn describe(out: &mut String, shown: &Shown, in_detail: bool) -> std::fmt::Resul
             &rows
         )
     )?;
-    writeln!(out, "`mana show --rank N` shows a rank's regions.")
+    for rank in &shown.ranks {
+        for lost in rank.inventory.iter().flat_map(|inventory| &inventory.lost) {
+            let number = rank.summary.info.rank;
+            writeln!(
+                out,
+                "rank {number}: not kept: {} ({}): {}",
+                lost.object, lost.what, lost.why
+            )?;
+        }
+    }
+    writeln!(
+        out,
+        "`mana show --rank N` shows a rank's threads, descriptors and memory."
+    )
 }
 
 fn rank_row(rank: &RankSummary) -> Vec<String> {

@@ -5,6 +5,7 @@ pub mod compiler;
 pub mod doctor;
 pub mod functions;
 pub mod images;
+mod inventories;
 pub mod run;
 pub mod verify;
 
@@ -13,6 +14,7 @@ use crate::exit::{Failure, Status};
 use crate::settings::Settings;
 use clap::CommandFactory;
 use clap_complete::Shell;
+use mana_engine::messages::ToUser;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,7 +28,7 @@ pub fn settings() -> Result<Settings, Failure> {
         EnvFilter::try_new(&settings.log).map_err(|error| Failure::new(Status::Usage, error))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(ToUser::default)
         .with_ansi(false)
         .init();
     Ok(settings)

@@ -5,6 +5,7 @@ use mana_table::constants as mpi;
 use crate::args::Args;
 use crate::engine::{Life, state};
 use crate::error::{Call, MpiError};
+use crate::messages::say;
 use crate::{life, raise};
 
 /// What `mana` calls itself for `MPI_Get_library_version`.
@@ -78,7 +79,7 @@ pub fn is_thread_main(a: &mut Args<'_>) -> Call {
 /// `MPI_Abort(comm, errorcode)`.
 pub fn abort(a: &mut Args<'_>) -> Call {
     let (comm, code) = (a.raw(0), a.int(1));
-    eprintln!("mana: the program called MPI_Abort with code {code}");
+    say!("mana: the program called MPI_Abort with code {code}");
     raise::abort(comm, code)
 }
 

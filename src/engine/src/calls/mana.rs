@@ -9,6 +9,7 @@ use mana_record_replay::address::UpperAddress;
 use crate::args::Args;
 use crate::engine::state;
 use crate::error::Call;
+use crate::messages::say;
 use crate::progress::{self, CallProgress};
 use crate::{callback, cut, wait};
 
@@ -26,7 +27,7 @@ pub fn mana_checkpoint(a: &mut Args<'_>) -> Call {
     let result = if progress::resume(a).is_some() {
         RESTARTED
     } else if let Some(reason) = refusal() {
-        eprintln!("mana: mana_checkpoint: no checkpoint: {reason}");
+        say!("mana: mana_checkpoint: no checkpoint: {reason}");
         FAILED
     } else {
         wait_for_checkpoint(a)
@@ -52,7 +53,7 @@ fn refusal() -> Option<&'static str> {
 /// Asks, and waits. One that is coming up already is the one asked for.
 fn wait_for_checkpoint(a: &mut Args<'_>) -> i32 {
     let Some(request) = cut::request() else {
-        eprintln!(
+        say!(
             "mana: mana_checkpoint: no checkpoint: they are taken between MPI_Init and MPI_Finalize"
         );
         return FAILED;

@@ -16,6 +16,7 @@ use mana_drain::{Activity, Broadcast, Phase, Report};
 use mana_split::park;
 
 use super::{CHANGED, COMMITTED, ENDED, Times, activity, all_parked, cut, set_pending};
+use crate::messages::say;
 use crate::tools::deliver::raise;
 use crate::tools::events;
 use crate::{checkpoint, foreign};
@@ -96,7 +97,7 @@ impl RankPort for Port {
     }
 
     fn refused(&self, reason: &str) {
-        eprintln!("mana: no checkpoint: {reason}");
+        say!("mana: no checkpoint: {reason}");
         ENDED.fetch_add(1, Ordering::Release);
     }
 

@@ -2,10 +2,12 @@
 //!
 //! Made here, in the hook, rather than by the trampoline, because the number is known only afterwards. None of them waits for
 //! anybody, but for the opening of a FIFO, which is left to the trampoline (a thread that waits in the lower half cannot be
-//! part of a checkpoint, which looks for FIFOs by itself: `claim_fifos`); `accept` is not here for the same reason.
+//! part of a checkpoint, which looks for FIFOs by itself: `claim_fifos`), and for `accept` of a socket that may wait, whose
+//! connections a checkpoint knows by their names (`unclaimed`).
 
 use super::{Outcome, SystemCall, pass};
 use crate::descriptors::{adopt, closed, is_lower, is_owned, is_this_process, owned_from};
+use crate::watches;
 
 /// What these calls have in common, by number.
 pub(super) fn dispatch(call: &SystemCall) -> Outcome {
@@ -21,6 +23,10 @@ pub(super) fn dispatch(call: &SystemCall) -> Outcome {
         }
         libc::SYS_openat if waits(args[2]) && is_fifo(number, args[1]) => Outcome::unchanged(call),
         libc::SYS_openat2 if is_fifo(number, args[1]) => Outcome::unchanged(call),
+        libc::SYS_accept | libc::SYS_accept4 if !is_nonblocking(args[0]) => {
+            Outcome::unchanged(call)
+        }
+        libc::SYS_inotify_add_watch => Outcome::done(add_watch(call)),
         libc::SYS_pipe | libc::SYS_pipe2 => Outcome::done(pair(call, args[0])),
         libc::SYS_socketpair => Outcome::done(pair(call, args[3])),
         libc::SYS_dup2 | libc::SYS_dup3 if is_lower(args[1] as i32) => {
@@ -42,6 +48,12 @@ pub(super) fn dispatch(call: &SystemCall) -> Outcome {
 fn waits(flags: u64) -> bool {
     let flags = flags as i32;
     flags & libc::O_ACCMODE != libc::O_RDWR && flags & (libc::O_NONBLOCK | libc::O_PATH) == 0
+}
+
+/// Whether calls about `number` never wait.
+fn is_nonblocking(number: u64) -> bool {
+    let flags = pass(libc::SYS_fcntl, [number, libc::F_GETFL as u64, 0, 0, 0, 0]);
+    flags >= 0 && flags as i32 & libc::O_NONBLOCK != 0
 }
 
 /// Whether an fcntl(2) command makes a descriptor.
@@ -71,12 +83,34 @@ fn pair(call: &SystemCall, address: u64) -> i64 {
 
 /// Whether the path at `path` leads to a FIFO.
 fn is_fifo(directory: i32, path: u64) -> bool {
+    stat(directory, path, 0).is_some_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFIFO)
+}
+
+/// newfstatat(2).
+fn stat(directory: i32, path: u64, flags: i32) -> Option<libc::stat> {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    let args = [directory as u64, path, stat.as_mut_ptr() as u64, 0, 0, 0];
+    let place = stat.as_mut_ptr() as u64;
+    let args = [directory as u64, path, place, flags as u64, 0, 0];
     let found = pass(libc::SYS_newfstatat, args) == 0;
     // SAFETY: zeroed is a valid stat.
-    let mode = unsafe { stat.assume_init() }.st_mode;
-    found && mode & libc::S_IFMT == libc::S_IFIFO
+    found.then(|| unsafe { stat.assume_init() })
+}
+
+/// inotify_add_watch(2); a checkpoint will want to know which path it was.
+fn add_watch(call: &SystemCall) -> i64 {
+    let result = pass(call.number, call.args);
+    let [_, path, events, ..] = call.args;
+    let flags = if events as u32 & libc::IN_DONT_FOLLOW != 0 {
+        libc::AT_SYMLINK_NOFOLLOW
+    } else {
+        0
+    };
+    if result >= 0
+        && let Some(stat) = stat(libc::AT_FDCWD, path, flags)
+    {
+        watches::note(path as *const u8, (stat.st_dev, stat.st_ino));
+    }
+    result
 }
 
 /// close_range(2), of the upper half's descriptors in the range only.

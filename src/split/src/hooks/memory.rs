@@ -10,6 +10,7 @@ use super::pass;
 use crate::seccomp;
 use crate::steer;
 use crate::sys::{self, Errno, SysResult};
+use crate::sysv;
 use crate::window::{self, PAGE_BYTES, Request, page_up};
 
 fn as_return_value(result: SysResult) -> i64 {
@@ -211,8 +212,9 @@ fn in_reserved(len: usize, replace: impl FnOnce(usize) -> SysResult) -> SysResul
 /// shmat(2).
 pub(super) fn shmat(args: [u64; 6]) -> i64 {
     let [id, addr, flags, ..] = args;
+    let id = sysv::of_kernel(id as i32) as u64;
     if addr != 0 {
-        let result = pass(libc::SYS_shmat, args);
+        let result = pass(libc::SYS_shmat, [id, addr, flags, 0, 0, 0]);
         if result >= 0 && !window::is_upper(result as usize) {
             let len = segment_bytes(id).unwrap_or(PAGE_BYTES);
             list_if_outside(result as usize..result as usize + page_up(len));
@@ -227,6 +229,34 @@ pub(super) fn shmat(args: [u64; 6]) -> i64 {
         })
     });
     as_return_value(attached)
+}
+
+/// shmget(2): the id that the upper half knows.
+pub(super) fn shmget(args: [u64; 6]) -> i64 {
+    let id = pass(libc::SYS_shmget, args);
+    if id < 0 {
+        id
+    } else {
+        i64::from(sysv::of_upper(id as i32))
+    }
+}
+
+/// shmctl(2), of the segment that the upper half means. The commands of ipcs(1) take a place in a list instead.
+pub(super) fn shmctl(args: [u64; 6]) -> i64 {
+    let [id, command, buffer, ..] = args;
+    let about_one = [
+        libc::IPC_STAT,
+        libc::IPC_SET,
+        libc::IPC_RMID,
+        libc::SHM_LOCK,
+        libc::SHM_UNLOCK,
+    ];
+    let id = if about_one.contains(&(command as i32)) {
+        sysv::of_kernel(id as i32) as u64
+    } else {
+        id
+    };
+    pass(libc::SYS_shmctl, [id, command, buffer, 0, 0, 0])
 }
 
 fn segment_bytes(id: u64) -> SysResult {

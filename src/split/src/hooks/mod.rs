@@ -3,9 +3,12 @@
 //! | call | here |
 //! |---|---|
 //! | mmap, mremap, shmat, brk, munmap | `memory`: the upper half's memory stays in the window |
+//! | shmget, shmctl | [`crate::sysv`]: after a restart, segments may have other ids than the program remembers |
 //! | readlink, readlinkat | `paths`: /proc/self/exe is the program, not mana |
 //! | rt_sigaction | [`crate::signals`] |
 //! | rt_sigprocmask | the checkpoint signal cannot be blocked |
+//! | timer_create, timer_delete | [`crate::timers`]: which there are |
+//! | poll, epoll_wait, nanosleep, sigtimedwait … | `waits`: what `call_again` needs to go on with them |
 //! | tgkill, tkill | [`crate::restore`]: after a restart, threads have other ids than libc remembers |
 //! | open, dup, pipe, close … | `descriptors`: whose a descriptor is |
 //!
@@ -21,6 +24,7 @@
 mod descriptors;
 mod memory;
 mod paths;
+pub(crate) mod waits;
 
 pub use memory::set_on_unmap;
 pub(crate) use paths::{program, set_program};
@@ -28,10 +32,10 @@ pub(crate) use paths::{program, set_program};
 use crate::error::Result;
 use crate::gate::{Gate, Hook};
 use crate::steer::{CHANGED_OFFSET, LEAVE_OFFSET};
-use crate::{arch, restore, seccomp, signals, sys, vdso};
+use crate::{arch, restore, seccomp, signals, sys, timers, vdso, watches};
 
 /// Numbers of the virtualised system calls (x86-64).
-pub(crate) const VIRTUALISED: [i64; 39] = [
+pub(crate) const VIRTUALISED: [i64; 50] = [
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_brk,
@@ -39,10 +43,14 @@ pub(crate) const VIRTUALISED: [i64; 39] = [
     libc::SYS_rt_sigprocmask,
     libc::SYS_mremap,
     libc::SYS_shmat,
+    libc::SYS_shmget,
+    libc::SYS_shmctl,
     libc::SYS_readlink,
     libc::SYS_tkill,
     libc::SYS_tgkill,
     libc::SYS_readlinkat,
+    libc::SYS_timer_create,
+    libc::SYS_timer_delete,
     // Those of `descriptors`:
     libc::SYS_open,
     libc::SYS_openat,
@@ -67,11 +75,18 @@ pub(crate) const VIRTUALISED: [i64; 39] = [
     libc::SYS_epoll_create1,
     libc::SYS_inotify_init,
     libc::SYS_inotify_init1,
+    libc::SYS_inotify_add_watch,
     libc::SYS_memfd_create,
     libc::SYS_pidfd_open,
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
     libc::SYS_open_by_handle_at,
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_mq_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_fanotify_init,
+    libc::SYS_io_uring_setup,
 ];
 
 /// Fills the gate's hook slots: system calls and the vdso's functions.
@@ -81,6 +96,7 @@ pub(crate) const VIRTUALISED: [i64; 39] = [
 pub fn install(gate: &mut Gate) -> Result<()> {
     arch::prepare_syscall_hook()?;
     crate::descriptors::start();
+    watches::start();
     gate.set_hook(Hook::Syscall, arch::syscall_hook as *const () as usize);
     for (hook, address) in vdso::hooks() {
         gate.set_hook(hook, address);
@@ -88,40 +104,60 @@ pub fn install(gate: &mut Gate) -> Result<()> {
     Ok(())
 }
 
-/// One bit per system-call number below this is enough for all of [`VIRTUALISED`].
+/// One bit per system-call number below this is enough for all that comes to the hook.
 pub(crate) const BITMAP_BITS: usize = 512;
 
-/// [`VIRTUALISED`] as a bitmap, for the entry's assembly.
-pub(crate) static BITMAP: [u64; BITMAP_BITS / 64] = bitmap();
+type Bitmap = [u64; BITMAP_BITS / 64];
 
-const fn bitmap() -> [u64; BITMAP_BITS / 64] {
-    let mut map = [0; BITMAP_BITS / 64];
+/// What comes to the hook, once a trampoline has called it, for the entry's assembly: [`VIRTUALISED`], [`waits::STEERED`], and
+/// [`waits::SEEN`].
+pub(crate) static BITMAP: Bitmap = with(STEERED, &waits::SEEN);
+
+/// [`VIRTUALISED`] and [`waits::STEERED`]: whose sites get a trampoline.
+static STEERED: Bitmap = with(with([0; BITMAP_BITS / 64], &VIRTUALISED), &waits::STEERED);
+
+const fn with(mut map: Bitmap, numbers: &[i64]) -> Bitmap {
     let mut i = 0;
-    while i < VIRTUALISED.len() {
-        let nr = VIRTUALISED[i] as usize;
+    while i < numbers.len() {
+        let nr = numbers[i] as usize;
         map[nr / 64] |= 1 << (nr % 64);
         i += 1;
     }
     map
 }
 
-/// Whether system call `number` comes to the hook.
+/// Whether system call `number` is done otherwise than the kernel would, wherever it is made.
 pub(crate) fn is_virtualised(number: u32) -> bool {
+    VIRTUALISED.contains(&i64::from(number))
+}
+
+/// Whether the sites of system call `number` get a trampoline.
+pub(crate) fn is_steered(number: u32) -> bool {
     let number = number as usize;
-    BITMAP
+    STEERED
         .get(number / 64)
         .is_some_and(|word| word >> (number % 64) & 1 != 0)
+}
+
+/// The registers that a hook may change.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) r10: u64,
+    pub(crate) rdx: u64,
+    pub(crate) rdi: u64,
+    pub(crate) rsi: u64,
 }
 
 /// A system call as its caller's registers say it, in the entry's frame on the caller's stack.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SystemCall {
-    /// rdi and rsi when the trampoline makes the call ([`Outcome::changed`]); the caller's at first.
-    pub(crate) sent: [u64; 2],
-    /// Room for a signal set that `sent` points to.
-    pub(crate) mask: u64,
-    /// rax.
+    /// The registers when the trampoline makes the call ([`Outcome::changed`]); the caller's at first.
+    pub(crate) sent: Sent,
+    /// Room for what `sent` points to, and `waits` remembers.
+    pub(crate) room: [u64; 2],
+    /// rax, also when the trampoline makes the call.
     pub(crate) number: i64,
     /// rdi, rsi, rdx, r10, r8, r9.
     pub(crate) args: [u64; 6],
@@ -131,11 +167,21 @@ impl SystemCall {
     /// A call as it comes from the application.
     pub(crate) fn new(number: i64, args: [u64; 6]) -> Self {
         Self {
-            sent: [args[0], args[1]],
-            mask: 0,
+            sent: Sent {
+                r10: args[3],
+                rdx: args[2],
+                rdi: args[0],
+                rsi: args[1],
+            },
+            room: [0; 2],
             number,
             args,
         }
+    }
+
+    /// The address of [`SystemCall::room`].
+    fn room_address(&self) -> u64 {
+        (&raw const self.room) as u64
     }
 }
 
@@ -182,27 +228,35 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
         libc::SYS_brk => memory::brk(args),
         libc::SYS_mremap => memory::mremap(args),
         libc::SYS_shmat => memory::shmat(args),
+        libc::SYS_shmget => memory::shmget(args),
+        libc::SYS_shmctl => memory::shmctl(args),
         libc::SYS_readlink => paths::readlink(args),
         libc::SYS_readlinkat => paths::readlinkat(args),
         libc::SYS_rt_sigaction => rt_sigaction(args),
         libc::SYS_rt_sigprocmask => return rt_sigprocmask(call),
+        libc::SYS_timer_create => timers::hook_create(args),
+        libc::SYS_timer_delete => timers::hook_delete(args),
         libc::SYS_tgkill => return with_kernel_tids(call, 2),
         libc::SYS_tkill => return with_kernel_tids(call, 1),
-        number if is_virtualised(number as u32) => return descriptors::dispatch(call),
+        number if waits::is_wait(number) => return waits::dispatch(call),
+        number if is_steered(number as u32) => return descriptors::dispatch(call),
         _ => return Outcome::unchanged(call),
     })
 }
 
 /// The call with its first `count` arguments, thread ids as the upper half knows them, as the kernel knows them.
 fn with_kernel_tids(call: &mut SystemCall, count: usize) -> Outcome {
-    for index in 0..count {
-        let tid = call.args[index] as i32;
-        let kernels = restore::tid_of_kernel(tid);
-        if kernels != tid {
-            call.sent[index] = kernels as u64;
+    let before = call.sent;
+    for tid in [&mut call.sent.rdi, &mut call.sent.rsi]
+        .into_iter()
+        .take(count)
+    {
+        let kernels = restore::tid_of_kernel(*tid as i32);
+        if kernels != *tid as i32 {
+            *tid = kernels as u64;
         }
     }
-    if call.sent == [call.args[0], call.args[1]] {
+    if call.sent == before {
         Outcome::unchanged(call)
     } else {
         Outcome::changed(call)
@@ -231,11 +285,12 @@ fn rt_sigprocmask(call: &mut SystemCall) -> Outcome {
     };
     // SAFETY: the application's pointer to a kernel signal set, as natively.
     let asked = unsafe { *(set as *const u64) };
-    call.mask = asked & !(signals::checkpoint_bit() | sigsys);
-    if call.mask == asked {
+    let allowed = asked & !(signals::checkpoint_bit() | sigsys);
+    if allowed == asked {
         return Outcome::unchanged(call);
     }
-    call.sent[1] = (&raw const call.mask) as u64;
+    call.room[0] = allowed;
+    call.sent.rsi = call.room_address();
     Outcome::changed(call)
 }
 
@@ -252,10 +307,10 @@ mod tests {
     #[test]
     fn bitmap_holds_the_list() {
         let listed: Vec<i64> = (0..1024)
-            .filter(|&n| is_virtualised(n))
+            .filter(|&n| is_steered(n))
             .map(i64::from)
             .collect();
-        let mut expected = VIRTUALISED;
+        let mut expected = [&VIRTUALISED[..], &waits::STEERED].concat();
         expected.sort_unstable();
         assert_eq!(listed, expected);
     }
@@ -281,10 +336,10 @@ mod tests {
             }
         );
         assert_eq!(
-            (call.sent[0], call.sent[1]),
-            (block[0], (&raw const call.mask) as u64)
+            (call.sent.rdi, call.sent.rsi),
+            (block[0], call.room_address())
         );
-        assert_eq!(call.mask, 1, "SIGSYS stays unblocked");
+        assert_eq!(call.room[0], 1, "SIGSYS stays unblocked");
         let unblock = [libc::SIG_UNBLOCK as u64, address, 0, 8, 0, 0];
         let mut call = SystemCall::new(libc::SYS_rt_sigprocmask, unblock);
         assert_eq!(dispatch(&mut call).way_back, LEAVE_OFFSET as u64);

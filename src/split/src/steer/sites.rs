@@ -20,7 +20,7 @@
 
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
-use crate::hooks::is_virtualised;
+use crate::hooks::{is_steered, is_virtualised};
 
 /// Length of `syscall` in bytes.
 pub(super) const SYSCALL_BYTES: usize = 2;
@@ -61,7 +61,7 @@ pub(super) fn system_calls(code: &[u8]) -> impl Iterator<Item = usize> + '_ {
 /// Decides about the bytes `0f 05` at offset `at`.
 pub(super) fn judge(code: &[u8], at: usize) -> Verdict {
     if let Some((start, number)) = constant(code, at) {
-        return if is_virtualised(number) {
+        return if is_steered(number) {
             Verdict::Steer { start }
         } else {
             Verdict::Harmless
@@ -77,9 +77,9 @@ pub(super) fn judge(code: &[u8], at: usize) -> Verdict {
     }
     if let Some((copy, register)) = copied_from(code, at) {
         return match kept_constant(code, at, register) {
-            Some(number) if !is_virtualised(number) => Verdict::Harmless,
-            Some(_) => long_instruction(code, copy, at)
-                .map_or(Verdict::Unknown, |start| Verdict::Steer { start }),
+            Some(number) if !is_steered(number) => Verdict::Harmless,
+            Some(number) => long_instruction(code, copy, at)
+                .map_or(where_it_is(number), |start| Verdict::Steer { start }),
             None => Verdict::Unknown,
         };
     }
@@ -87,6 +87,15 @@ pub(super) fn judge(code: &[u8], at: usize) -> Verdict {
         Verdict::Unknown
     } else {
         Verdict::NotCode
+    }
+}
+
+/// About a call to be steered that cannot be: one that is virtualised must be caught in another way. One that waits need not.
+fn where_it_is(number: u32) -> Verdict {
+    if is_virtualised(number) {
+        Verdict::Unknown
+    } else {
+        Verdict::Harmless
     }
 }
 
@@ -419,6 +428,11 @@ mod tests {
         assert_eq!(
             verdict(b"\x41\xb9\x09\0\0\0\x90\x44\x89\xc8\x0f\x05"),
             Verdict::Unknown
+        );
+        // the same with poll's, which may stay where it is
+        assert_eq!(
+            verdict(b"\x41\xb9\x07\0\0\0\x90\x44\x89\xc8\x0f\x05"),
+            Verdict::Harmless
         );
         // the same, behind enough code to be in step, with mov $2,%edi right before the copy
         let mut code = b"\x48\x89\xfb".repeat(40);

@@ -9,15 +9,21 @@
 //!   leave:   lea   128(%rsp),%rsp       not a virtualised call, registers as they were
 //!            syscall
 //!            jmp   back
-//!   changed: syscall                    the hook changed rdi and rsi, and left what they point to and the old ones
+//!   changed: syscall                    the hook changed these registers, and left what they point to and the old ones
 //!            mov   -72(%rsp),%rdi       below the stack pointer, in a red zone of their own
 //!            mov   -64(%rsp),%rsi
+//!            mov   -56(%rsp),%rdx
+//!            mov   -48(%rsp),%r10
 //!            lea   128(%rsp),%rsp
 //!            jmp   back
 //! ```
 //!
 //! A thread blocks and takes signals in `leave` and `changed`: in upper-half code, where it can be part of a checkpoint.
-//! The distances from `done` and where rdi and rsi lie are part of the gate's ABI, as the trampolines are in images.
+//! The distances from `done` and where the registers lie are part of the gate's ABI, as the trampolines are in images.
+//! In older images `changed` brings back rdi and rsi only: of the calls whose rdx or r10 is changed, these steer none but the
+//! one in libc's syscall(), whose caller expects both to be lost.
+//!
+//! `call_again` knows `changed` by the instructions behind its system call.
 //! `lea` leaves the flags alone, as a system call does.
 
 use iced_x86::{Decoder, DecoderOptions};
@@ -36,14 +42,19 @@ pub(super) const MAX_BYTES: usize = 144;
 const SUB_RED_ZONE: [u8; 5] = [0x48, 0x8d, 0x64, 0x24, 0x80];
 const ADD_RED_ZONE: [u8; 8] = [0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0];
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
-const RESTORE_RDI: [u8; 5] = [0x48, 0x8b, 0x7c, 0x24, 0xb8];
-const RESTORE_RSI: [u8; 5] = [0x48, 0x8b, 0x74, 0x24, 0xc0];
+/// What follows the system call of `changed`: rdi and rsi as they were …
+pub(crate) const RESTORE_FIRST: [u8; 10] =
+    [0x48, 0x8b, 0x7c, 0x24, 0xb8, 0x48, 0x8b, 0x74, 0x24, 0xc0];
+/// … rdx and r10.
+const RESTORE_SECOND: [u8; 10] = [0x48, 0x8b, 0x54, 0x24, 0xc8, 0x4c, 0x8b, 0x54, 0x24, 0xd0];
+/// How far the stack pointer in `changed` is above the hook's frame.
+pub(crate) const FRAME_BYTES: usize = 128;
 const JUMP_BYTES: usize = 5;
 const CALL_BYTES: usize = 7;
 
 /// Length of `changed`.
 const CHANGED_BYTES: usize =
-    SYSCALL.len() + RESTORE_RDI.len() + RESTORE_RSI.len() + ADD_RED_ZONE.len() + JUMP_BYTES;
+    SYSCALL.len() + RESTORE_FIRST.len() + RESTORE_SECOND.len() + ADD_RED_ZONE.len() + JUMP_BYTES;
 
 const _: () = assert!(
     STRAIGHT_MAX_BYTES + SUB_RED_ZONE.len() + CALL_BYTES + CHANGED_OFFSET + CHANGED_BYTES
@@ -79,8 +90,8 @@ pub(super) fn encode(room: &mut [u8], moved: &[u8], places: Places) -> Option<[u
     out.bytes(&SYSCALL)?;
     out.jump(places.back)?;
     out.bytes(&SYSCALL)?;
-    out.bytes(&RESTORE_RDI)?;
-    out.bytes(&RESTORE_RSI)?;
+    out.bytes(&RESTORE_FIRST)?;
+    out.bytes(&RESTORE_SECOND)?;
     out.bytes(&ADD_RED_ZONE)?;
     out.jump(places.back)?;
     jump(places.from, places.trampoline)
@@ -179,8 +190,8 @@ mod tests {
         );
         let changed = 17 + CHANGED_OFFSET;
         assert_eq!(
-            room[changed..changed + 12],
-            *b"\x0f\x05\x48\x8b\x7c\x24\xb8\x48\x8b\x74\x24\xc0"
+            room[changed..changed + 22],
+            *b"\x0f\x05\x48\x8b\x7c\x24\xb8\x48\x8b\x74\x24\xc0\x48\x8b\x54\x24\xc8\x4c\x8b\x54\x24\xd0"
         );
     }
 

@@ -8,11 +8,10 @@
 //!   trampoline's return address   -8 from the trampoline's stack pointer
 //!   flags                        -16   <- entry
 //!   rbp                          -24   <- rbp
-//!   r9 r8 r10 rdx                -32 …
-//!   rsi rdi                      -64, -72: where the trampoline restores them from (see steer/trampoline.rs)
-//!   rax
-//!   room for a signal set        -88
-//!   rsi, rdi to be sent          -96, -104   <- the SystemCall that the dispatcher gets
+//!   r9 r8 r10 rdx rsi rdi        -32 … -72: the trampoline restores rdi to r10 from there (see steer/trampoline.rs)
+//!   rax                          -80
+//!   room, two words              -88, -96
+//!   rsi rdi rdx r10 to be sent  -104 … -128   <- the SystemCall that the dispatcher gets: a red zone, to its last byte
 //!   xsave area, 64-byte aligned   <- rsp while the dispatcher runs
 //! ```
 
@@ -94,9 +93,12 @@ pub(crate) extern "C" fn syscall_hook() {
         "push rsi",
         "push rdi",
         "push rax",
-        "push 0",                                   // room for a signal set
+        "push 0",                                   // room for a signal set or a time
+        "push 0",
         "push rsi",                                 // what is sent, unless the dispatcher changes it
         "push rdi",
+        "push rdx",
+        "push r10",
         "mov rdi, rsp",                             // dispatch's argument
         "sub rsp, qword ptr [rip + {bytes}]",
         "and rsp, -64",                             // xsave's alignment
@@ -119,12 +121,12 @@ pub(crate) extern "C" fn syscall_hook() {
         "xor edx, edx",
         "xrstor64 [rsp]",
         "mov rax, rcx",
-        "lea rsp, [rbp - 80]",                      // drops the area
-        "pop rdi",                                  // as sent
-        "pop rsi",
-        "add rsp, 32",                              // over the set, rax, and the caller's rdi and rsi
+        "lea rsp, [rbp - 104]",                     // drops the area
+        "pop r10",                                  // as sent
         "pop rdx",
-        "pop r10",
+        "pop rdi",
+        "pop rsi",
+        "add rsp, 56",                              // over the room, rax, and the caller's rdi, rsi, rdx and r10
         "pop r8",
         "pop r9",
         "pop rbp",

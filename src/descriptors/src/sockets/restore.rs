@@ -1,0 +1,340 @@
+//! Sockets made again.
+//!
+//! ```text
+//!   pairs: socketpair, or by a listener for a moment where an end has a name
+//!     -> others: socket, bind  -> messages  -> listen, connect  -> streams' bytes  -> shutdown, options, flags
+//! ```
+//!
+//! Connections come before those that listen, which may have the same name.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::net::Shutdown;
+
+use super::{Socket, State, options, raw};
+use crate::error::DescriptorError;
+use crate::saved::Descriptors;
+
+/// The sockets by their inodes at the checkpoint.
+type Made = BTreeMap<u64, OwnedFd>;
+
+/// Makes all sockets.
+pub(crate) fn make(saved: &Descriptors) -> Result<Made, DescriptorError> {
+    let sockets: Vec<(&Socket, u32)> = saved
+        .files
+        .iter()
+        .filter_map(|file| Some((file.what.socket()?, file.flags)))
+        .collect();
+    let all: Vec<&Socket> = sockets.iter().map(|(socket, _)| *socket).collect();
+    let mut made = Made::new();
+    // Other ends that have been closed: they are here until what they had sent is back.
+    let mut gone = Made::new();
+    for socket in &all {
+        connected(socket, &all, &mut made, &mut gone)?;
+    }
+    for socket in all.iter().filter(|socket| !is_connected(socket, &all)) {
+        let fresh = fresh(socket)?;
+        if !socket.name.is_empty() {
+            bind(socket, &fresh)?;
+        }
+        made.insert(socket.inode, fresh);
+    }
+    for socket in &all {
+        if socket.kind != libc::SOCK_STREAM && !matches!(socket.state, State::Left) {
+            send_messages(socket, &all, &made)?;
+        }
+    }
+    for socket in all.iter().filter(|socket| !is_connected(socket, &all)) {
+        listen_or_connect(socket, &all, &made)?;
+    }
+    for socket in &all {
+        let sender = match &socket.state {
+            State::Ours(peer) if socket.is_stream() => made.get(peer),
+            State::Left => gone.get(&socket.inode),
+            _ => continue,
+        };
+        let sender = sender.ok_or_else(|| inconsistent(socket))?;
+        for message in &socket.received {
+            send_all(socket, sender, &message.bytes, &[])?;
+        }
+    }
+    drop(gone);
+    for (socket, flags) in &sockets {
+        let fresh = made
+            .get(&socket.inode)
+            .ok_or_else(|| inconsistent(socket))?;
+        settle(socket, *flags, fresh)?;
+    }
+    Ok(made)
+}
+
+fn inconsistent(socket: &Socket) -> DescriptorError {
+    DescriptorError::Inconsistent(format!("socket {} has no other end", socket.inode))
+}
+
+fn failed(socket: &Socket, doing: &'static str) -> impl Fn(Errno) -> DescriptorError {
+    let what = socket.shown();
+    move |errno| DescriptorError::Socket {
+        what: what.clone(),
+        doing,
+        source: errno.into(),
+    }
+}
+
+/// The other end, where each is the other's.
+fn partner<'a>(socket: &Socket, all: &[&'a Socket]) -> Option<&'a Socket> {
+    let State::Ours(peer) = socket.state else {
+        return None;
+    };
+    all.iter()
+        .find(|other| other.inode == peer && other.state == State::Ours(socket.inode))
+        .copied()
+}
+
+/// Whether a socket is made together with another one.
+fn is_connected(socket: &Socket, all: &[&Socket]) -> bool {
+    socket.state == State::Left || partner(socket, all).is_some()
+}
+
+/// Makes a socket that has another end, if it is one, and that end.
+fn connected(
+    socket: &Socket,
+    all: &[&Socket],
+    made: &mut Made,
+    gone: &mut Made,
+) -> Result<(), DescriptorError> {
+    if socket.state == State::Left {
+        let (kept, other) =
+            raw::pair(socket.domain, socket.kind).map_err(failed(socket, "socketpair"))?;
+        options::widen(other.as_fd(), waiting_bytes(socket));
+        made.insert(socket.inode, kept);
+        gone.insert(socket.inode, other);
+        return Ok(());
+    }
+    let Some(other) = partner(socket, all) else {
+        return Ok(());
+    };
+    if made.contains_key(&socket.inode) {
+        return Ok(());
+    }
+    let is_nameless = socket.name.is_empty() && other.name.is_empty();
+    let (first, second) = if socket.domain == libc::AF_UNIX && is_nameless {
+        raw::pair(socket.domain, socket.kind).map_err(failed(socket, "socketpair"))?
+    } else if socket.kind == libc::SOCK_DGRAM {
+        named_pair(socket, other)?
+    } else if is_server(socket, other, all) {
+        let (server, client) = connection(socket, other)?;
+        (server, client)
+    } else {
+        let (server, client) = connection(other, socket)?;
+        (client, server)
+    };
+    for (end, towards) in [(&first, other), (&second, socket)] {
+        options::widen(end.as_fd(), waiting_bytes(towards));
+    }
+    made.insert(socket.inode, first);
+    made.insert(other.inode, second);
+    Ok(())
+}
+
+fn waiting_bytes(socket: &Socket) -> usize {
+    // Every message has a header in the system's memory.
+    socket
+        .received
+        .iter()
+        .map(|message| message.bytes.len() + 512)
+        .sum()
+}
+
+/// Two sockets for datagrams that are connected with each other.
+fn named_pair(first: &Socket, second: &Socket) -> Result<(OwnedFd, OwnedFd), DescriptorError> {
+    let ends = (fresh(first)?, fresh(second)?);
+    for (socket, end) in [(first, &ends.0), (second, &ends.1)] {
+        if !socket.name.is_empty() {
+            bind(socket, end)?;
+        }
+    }
+    for (other, end) in [(second, &ends.0), (first, &ends.1)] {
+        if !other.name.is_empty() {
+            raw::connect(end.as_fd(), &other.name).map_err(failed(other, "connecting to it"))?;
+        }
+    }
+    Ok(ends)
+}
+
+/// Whether it was `socket` that had been accepted: it has the name of the one that listened.
+fn is_server(socket: &Socket, other: &Socket, all: &[&Socket]) -> bool {
+    let port_of_listener = |end: &Socket| {
+        all.iter().any(|listener| {
+            matches!(listener.state, State::Listening { .. })
+                && !end.name.is_empty()
+                && listener.port_or_name() == end.port_or_name()
+        })
+    };
+    if port_of_listener(socket) || port_of_listener(other) {
+        return port_of_listener(socket);
+    }
+    !socket.name.is_empty()
+}
+
+/// Connects two sockets by way of one that listens for that long: the one that is accepted, and the other.
+fn connection(server: &Socket, client: &Socket) -> Result<(OwnedFd, OwnedFd), DescriptorError> {
+    let listener = fresh(server)?;
+    options::widen(listener.as_fd(), waiting_bytes(server));
+    bind(server, &listener)?;
+    rustix::net::listen(&listener, 1).map_err(failed(server, "listen"))?;
+    let connect = |with_name: bool| {
+        let end = fresh(client)?;
+        options::widen(end.as_fd(), waiting_bytes(client));
+        if with_name {
+            bind(client, &end)?;
+        }
+        raw::connect(end.as_fd(), &server.name).map_err(failed(server, "connecting to it"))?;
+        Ok(end)
+    };
+    let end = match connect(!client.name.is_empty()) {
+        Err(DescriptorError::Socket { source, .. }) if client.is_tcp() => {
+            tracing::warn!(
+                "a connection to {} has another port now: {source}",
+                server.shown()
+            );
+            connect(false)?
+        }
+        connected => connected?,
+    };
+    let accepted = raw::accept(listener.as_fd()).map_err(failed(server, "accept"))?;
+    if let Some(path) = server.path() {
+        remove(&path);
+    }
+    Ok((accepted, end))
+}
+
+fn fresh(socket: &Socket) -> Result<OwnedFd, DescriptorError> {
+    let fresh = raw::socket(socket.domain, socket.kind, socket.protocol)
+        .map_err(failed(socket, "making it again"))?;
+    options::before_binding(fresh.as_fd(), &socket.options, socket.is_tcp());
+    Ok(fresh)
+}
+
+/// Gives a socket its name. A name that a process has left in a folder is in nobody's way.
+fn bind(socket: &Socket, fresh: &OwnedFd) -> Result<(), DescriptorError> {
+    let bound = match raw::bind(fresh.as_fd(), &socket.name) {
+        Err(Errno::ADDRINUSE) if is_left_over(socket)? => {
+            if let Some(path) = socket.path() {
+                remove(&path);
+            }
+            raw::bind(fresh.as_fd(), &socket.name)
+        }
+        bound => bound,
+    };
+    bound.map_err(failed(socket, "binding it to its name again"))?;
+    if let Some(path) = socket.path().filter(|_| socket.is_unlinked) {
+        remove(&path);
+    }
+    Ok(())
+}
+
+/// Whether nobody has the socket that is there.
+fn is_left_over(socket: &Socket) -> Result<bool, DescriptorError> {
+    if socket.path().is_none() {
+        return Ok(false);
+    }
+    let caller = raw::socket(socket.domain, socket.kind, 0).map_err(failed(socket, "socket"))?;
+    Ok(raw::connect(caller.as_fd(), &socket.name) == Err(Errno::CONNREFUSED))
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::debug!("{}: {error}", path.display());
+    }
+}
+
+/// Puts messages back, each from a socket with its sender's name where there is one.
+fn send_messages(socket: &Socket, all: &[&Socket], made: &Made) -> Result<(), DescriptorError> {
+    let receiver = made
+        .get(&socket.inode)
+        .ok_or_else(|| inconsistent(socket))?;
+    options::widen(receiver.as_fd(), waiting_bytes(socket));
+    for message in &socket.received {
+        let of_name = |other: &&&Socket| !message.from.is_empty() && other.name == message.from;
+        let sender = partner(socket, all).or(all.iter().find(of_name).copied());
+        let sender = sender.and_then(|sender| made.get(&sender.inode));
+        let is_partner = partner(socket, all).is_some();
+        let to: &[u8] = if is_partner { &[] } else { &socket.name };
+        match sender {
+            Some(sender) => send_all(socket, sender, &message.bytes, to)?,
+            None => {
+                let stranger = raw::socket(socket.domain, socket.kind, socket.protocol)
+                    .map_err(failed(socket, "socket"))?;
+                if socket.domain != libc::AF_UNIX
+                    && let Err(error) = raw::bind(stranger.as_fd(), &message.from)
+                {
+                    tracing::warn!("a datagram comes from another address now: {error}");
+                }
+                send_all(socket, &stranger, &message.bytes, to)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends all of `bytes`, at once.
+fn send_all(
+    socket: &Socket,
+    sender: &OwnedFd,
+    bytes: &[u8],
+    to: &[u8],
+) -> Result<(), DescriptorError> {
+    let mut rest = bytes;
+    loop {
+        let sent = raw::send(sender.as_fd(), rest, to).map_err(failed(socket, "filling it"))?;
+        rest = &rest[sent..];
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+fn listen_or_connect(socket: &Socket, all: &[&Socket], made: &Made) -> Result<(), DescriptorError> {
+    let end = made
+        .get(&socket.inode)
+        .ok_or_else(|| inconsistent(socket))?;
+    match &socket.state {
+        State::Listening { backlog } => {
+            rustix::net::listen(end, *backlog).map_err(failed(socket, "listen"))
+        }
+        State::Towards(name) => {
+            raw::connect(end.as_fd(), name).map_err(failed(socket, "connecting it again"))
+        }
+        State::Ours(peer) => {
+            let peer = all.iter().find(|other| other.inode == *peer);
+            let peer = peer.ok_or_else(|| inconsistent(socket))?;
+            raw::connect(end.as_fd(), &peer.name).map_err(failed(socket, "connecting it again"))
+        }
+        State::Alone | State::Left => Ok(()),
+    }
+}
+
+/// What comes last.
+fn settle(socket: &Socket, flags: u32, end: &OwnedFd) -> Result<(), DescriptorError> {
+    if socket.state != State::Left {
+        let both = [
+            (socket.shut.0, Shutdown::Read),
+            (socket.shut.1, Shutdown::Write),
+        ];
+        for (_, how) in both.into_iter().filter(|(is_shut, _)| *is_shut) {
+            match rustix::net::shutdown(end, how) {
+                // One that has never been connected.
+                Ok(()) | Err(Errno::NOTCONN) => {}
+                Err(errno) => return Err(failed(socket, "shutdown")(errno)),
+            }
+        }
+    }
+    options::afterwards(end.as_fd(), &socket.options);
+    let flags = OFlags::from_bits_retain(flags) & OFlags::NONBLOCK;
+    rustix::fs::fcntl_setfl(end, flags).map_err(failed(socket, "F_SETFL"))
+}

@@ -1,0 +1,121 @@
+//! System calls that wait, steered so that a checkpoint can interrupt them without the program noticing.
+//!
+//! ```text
+//!   poll(fds, n, 500)              -> ppoll(fds, n, room, 0)          the kernel writes what is left of the time
+//!   nanosleep(time, NULL)          -> nanosleep(time, room)           likewise
+//!   epoll_wait(set, ev, n, 500)    -> as it is, room[1] := now        `call_again` subtracts what has gone
+//!   sigsuspend(mask)               -> sigsuspend(room)                without the checkpoint signal, which is to interrupt it
+//! ```
+//!
+//! All are made by the trampoline, in upper code, and with its `changed` way back: so the frame of the hook stays in the red
+//! zone below it, and `call_again` finds there which call it is. A call that cannot wait (a limit of 0) goes straight on.
+//!
+//! Not among the steered: futex(2), which is too frequent: glibc calls it with points in time only. The futex(2) that a program
+//! makes with libc's syscall() is seen here.
+//!
+//! The signal sets of epoll_pwait(2) and pselect6(2) stay as they are: their registers are none that a trampoline brings back.
+
+use super::{Outcome, SystemCall};
+use crate::{clock, signals};
+
+/// Those whose sites get a trampoline.
+pub(super) const STEERED: [i64; 12] = [
+    libc::SYS_poll,
+    libc::SYS_ppoll,
+    libc::SYS_select,
+    libc::SYS_pselect6,
+    libc::SYS_epoll_wait,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_nanosleep,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_rt_sigsuspend,
+    libc::SYS_semtimedop,
+];
+
+/// Those that come along in a trampoline of libc's syscall().
+pub(super) const SEEN: [i64; 1] = [libc::SYS_futex];
+
+/// Which word of the room says when the wait began.
+pub(crate) const BEGAN: usize = 1;
+
+pub(super) fn is_wait(number: i64) -> bool {
+    STEERED.contains(&number) || SEEN.contains(&number)
+}
+
+/// Prepares a call that waits.
+pub(super) fn dispatch(call: &mut SystemCall) -> Outcome {
+    let [rdi, rsi, rdx, r10, r8, _] = call.args;
+    match call.number {
+        libc::SYS_poll => match rdx as i32 {
+            0 => return Outcome::unchanged(call),
+            milliseconds @ 1.. => {
+                call.room = [
+                    milliseconds as u64 / 1000,
+                    milliseconds as u64 % 1000 * 1_000_000,
+                ];
+                call.number = libc::SYS_ppoll;
+                call.sent.rdx = call.room_address();
+                call.sent.r10 = 0;
+            }
+            _ => {}
+        },
+        libc::SYS_epoll_wait | libc::SYS_epoll_pwait if r10 as i32 == 0 => {
+            return Outcome::unchanged(call);
+        }
+        libc::SYS_nanosleep if rsi == 0 => call.sent.rsi = call.room_address(),
+        libc::SYS_clock_nanosleep if r10 == 0 && rsi & libc::TIMER_ABSTIME as u64 == 0 => {
+            call.sent.r10 = call.room_address();
+        }
+        libc::SYS_ppoll => call.sent.r10 = without_checkpoint_signal(call, r10, r8),
+        libc::SYS_rt_sigtimedwait => {
+            call.sent.rdi = without_checkpoint_signal(call, rdi, r10);
+        }
+        libc::SYS_rt_sigsuspend => call.sent.rdi = without_checkpoint_signal(call, rdi, rsi),
+        libc::SYS_futex if !may_be_gone_on_with(rsi) => return Outcome::unchanged(call),
+        _ => {}
+    }
+    if has_span(call) {
+        call.room[BEGAN] = clock::now_ns() as u64;
+    }
+    Outcome::changed(call)
+}
+
+/// Whether `call_again` has to know when the call began.
+fn has_span(call: &SystemCall) -> bool {
+    let [_, _, rdx, r10, ..] = call.args;
+    match call.number {
+        libc::SYS_epoll_wait | libc::SYS_epoll_pwait => r10 as i32 > 0,
+        libc::SYS_epoll_pwait2 | libc::SYS_semtimedop | libc::SYS_futex => r10 != 0,
+        libc::SYS_rt_sigtimedwait => rdx != 0,
+        _ => false,
+    }
+}
+
+/// Whether a futex(2) operation waits and can be gone on with when a signal has ended it.
+fn may_be_gone_on_with(operation: u64) -> bool {
+    matches!(
+        operation as i32 & libc::FUTEX_CMD_MASK,
+        libc::FUTEX_WAIT
+            | libc::FUTEX_WAIT_BITSET
+            | libc::FUTEX_LOCK_PI
+            | libc::FUTEX_WAIT_REQUEUE_PI
+    )
+}
+
+/// The address of a copy of the signal set at `set` without the checkpoint signal; `set` itself if that is not in it.
+///
+/// A thread that blocked that signal would be in no checkpoint, and one that waits for it would get it as its own.
+fn without_checkpoint_signal(call: &mut SystemCall, set: u64, bytes: u64) -> u64 {
+    if set == 0 || bytes != size_of::<u64>() as u64 {
+        return set;
+    }
+    // SAFETY: the application's pointer to a kernel signal set, as natively.
+    let asked = unsafe { (set as *const u64).read_unaligned() };
+    if asked & signals::checkpoint_bit() == 0 {
+        return set;
+    }
+    call.room[0] = asked & !signals::checkpoint_bit();
+    call.room_address()
+}
