@@ -21,6 +21,7 @@ mod attributes;
 mod buffered;
 mod callback;
 mod calls;
+mod carriers;
 mod checkpoint;
 mod collective_arrays;
 mod comms;

@@ -23,7 +23,7 @@ use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::publish::CommSlot;
 use crate::request::{Kind, Request};
-use crate::{attributes, cut, native_call, p2p};
+use crate::{attributes, carriers, cut, native_call, p2p};
 
 /// Calls a collective constructor on the communicator of parameter 0 with `arguments` between it and the place for
 /// the new one, and adopts what it made; returns the new handle.
@@ -103,7 +103,7 @@ fn duplicate(a: &mut Args<'_>) -> Result<u64, MpiError> {
     match attributes::copy_all(parent, made) {
         Ok(()) => Ok(made),
         Err(refused) => {
-            free(made)?;
+            comms::free(made)?;
             Err(refused)
         }
     }
@@ -256,19 +256,8 @@ pub fn comm_free(a: &mut Args<'_>) -> Call {
     }
     cut::enter_collective(a, comm, Start::Blocking)?;
     attributes::delete_all(word)?;
-    free(word)?;
+    carriers::comm_goes(comm)?;
+    comms::free(word)?;
     a.set_handle(0, mpi::MPI_COMM_NULL);
     Ok(())
-}
-
-/// Takes a communicator out of the tables and frees it below.
-fn free(word: u64) -> Call {
-    match comms::forget(comms::handle(word)?)? {
-        Some(mut below) => native_call::call(
-            native()?,
-            fns::MPI_COMM_FREE,
-            &[native_call::out(&mut below)],
-        ),
-        None => Ok(()),
-    }
 }

@@ -162,7 +162,7 @@ fn construct(
             Ok(base)
         }
         Err(error) => {
-            free_comm(comm)?;
+            comms::free(u64::from(comm.handle()))?;
             Err(error)
         }
     }
@@ -199,18 +199,6 @@ fn finish(comm: &CommSlot, memory: WindowMemory, info: Info) -> Result<(u64, u64
     Ok((u64::from(handle.word()), base))
 }
 
-/// Frees a window's internal communicator.
-fn free_comm(comm: &CommSlot) -> Call {
-    match comms::forget(comms::handle(u64::from(comm.handle()))?)? {
-        Some(mut below) => native_call::call(
-            native()?,
-            fns::MPI_COMM_FREE,
-            &[native_call::out(&mut below)],
-        ),
-        None => Ok(()),
-    }
-}
-
 /// `MPI_Win_free(win)`: collective; delete callbacks run first.
 pub fn win_free(a: &mut Args<'_>) -> Call {
     let win = windows::get(a.handle_at(0, 0))?;
@@ -228,7 +216,7 @@ pub fn win_free(a: &mut Args<'_>) -> Call {
     let removed = state().remove_window(&win);
     if let Some((window, below)) = removed {
         windows::unmake(library, &window, &below)?;
-        free_comm(win.comm)?;
+        comms::free(u64::from(win.comm.handle()))?;
         window_page::release(&window)?;
     }
     a.set_handle(0, mpi::MPI_WIN_NULL);
