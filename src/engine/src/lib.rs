@@ -60,6 +60,7 @@ mod native_type;
 mod objects;
 mod ops;
 mod outputs;
+mod own_window;
 mod p2p;
 mod partitioned;
 mod persistent;

@@ -11,6 +11,7 @@ use mana_drain::Start;
 use mana_native::{Native, int};
 use mana_record_replay::group::Group;
 use mana_record_replay::handle::InfoHandle;
+use mana_record_replay::hints;
 use mana_record_replay::info::{INFO_ENV, Info};
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
@@ -80,6 +81,13 @@ pub fn hints_arg(a: &Args<'_>, i: usize) -> Result<Info, MpiError> {
     Ok(state().objects.infos.require(handle)?.clone())
 }
 
+/// Those hints of the info object of argument `i` that a communicator knows.
+pub fn comm_hints_arg(a: &Args<'_>, i: usize) -> Result<Info, MpiError> {
+    let mut kept = Info::default();
+    hints::COMM.take_over(&mut kept, &hints_arg(a, i)?)?;
+    Ok(kept)
+}
+
 /// `MPI_Comm_dup(comm, newcomm)`: attributes are copied by their callbacks.
 pub fn comm_dup(a: &mut Args<'_>) -> Call {
     let made = duplicate(a)?;
@@ -89,7 +97,7 @@ pub fn comm_dup(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Comm_dup_with_info(comm, info, newcomm)`: as [`comm_dup`], with the given hints in place of the parent's.
 pub fn comm_dup_with_info(a: &mut Args<'_>) -> Call {
-    let hints = hints_arg(a, 1)?;
+    let hints = comm_hints_arg(a, 1)?;
     let made = duplicate(a)?;
     state().comms.get_mut(made)?.info = hints;
     a.set_handle(2, made);
@@ -116,7 +124,7 @@ pub fn comm_idup(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Comm_idup_with_info(comm, info, newcomm, request)`.
 pub fn comm_idup_with_info(a: &mut Args<'_>) -> Call {
-    let hints = hints_arg(a, 1)?;
+    let hints = comm_hints_arg(a, 1)?;
     start_dup(a, Some(hints), 2)
 }
 

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use mana_drain::Start;
 use mana_native::Native;
 use mana_record_replay::errhandler::ERRORS_ARE_FATAL;
+use mana_record_replay::hints;
 use mana_record_replay::info::Info;
 use mana_record_replay::win::{SharedMemory, Window, WindowMemory};
 use mana_record_replay::win_epoch::Epoch;
@@ -151,11 +152,12 @@ fn construct(
     info: usize,
     make_memory: impl FnOnce(&Native, &CommSlot) -> Result<WindowMemory, MpiError>,
 ) -> Result<u64, MpiError> {
-    let hints = hints_arg(a, info)?;
+    let mut kept = Info::default();
+    hints::WIN.take_over(&mut kept, &hints_arg(a, info)?)?;
     let parent = intra_arg(a, info + 1)?;
     cut::enter_collective(a, parent, Start::Blocking)?;
     let comm = duplicate(parent)?;
-    let made = make_memory(native()?, comm).and_then(|memory| finish(comm, memory, hints));
+    let made = make_memory(native()?, comm).and_then(|memory| finish(comm, memory, kept));
     match made {
         Ok((word, base)) => {
             a.set_handle(a.row().params.len() - 1, word);
@@ -208,7 +210,7 @@ pub fn win_free(a: &mut Args<'_>) -> Call {
         .may_free()
         .map_err(refused)?;
     let library = native()?;
-    windows::flush_all(library, &win)?;
+    windows::flush_all(&win)?;
     cut::enter_collective(a, win.comm, Start::Blocking)?;
     attributes::delete_all_of_window(win.handle)?;
     // Nobody takes memory away that another rank is still at work in.
@@ -239,7 +241,7 @@ pub fn win_attach(a: &mut Args<'_>) -> Call {
             format!("some of the {bytes} bytes at {base:#x} are attached already"),
         ));
     }
-    windows::attach(native()?, win.native, base, bytes).inspect_err(|_| {
+    windows::attach(&win, base, bytes).inspect_err(|_| {
         if let Ok(window) = state().window_mut(&win) {
             window.memory.detach(base);
         }
@@ -256,7 +258,7 @@ pub fn win_detach(a: &mut Args<'_>) -> Call {
             format!("no memory that begins at {base:#x} is attached"),
         ));
     }
-    native_call::call(native()?, fns::MPI_WIN_DETACH, &[win.native, base])
+    windows::detach(&win, base)
 }
 
 /// The window of argument 0, which must be a dynamic one.
