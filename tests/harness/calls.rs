@@ -113,6 +113,7 @@ macro_rules! all_calls {
             isendrecv_calls 4,
             large_calls 2,
             op_calls 2,
+            own_win_calls 1,
             pack_calls 2,
             partitioned_calls 2,
             persistent_calls 4,

@@ -24,7 +24,7 @@ use mana_table::fns;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, native, not_running, state};
-use crate::error::MpiError;
+use crate::error::{Call, MpiError};
 use crate::publish::{self, CommFacts, CommSlot};
 use crate::{cut, foreign, native_call, side_channel};
 
@@ -372,6 +372,18 @@ pub fn forget(handle: CommHandle) -> Result<Option<u64>, MpiError> {
     }
     state.buffers.comm_gone(u64::from(handle.word()));
     Ok(state.comms.disconnect(handle))
+}
+
+/// Takes a communicator out of the tables and frees it below: collective.
+pub fn free(word: u64) -> Call {
+    match forget(handle(word)?)? {
+        Some(mut below) => native_call::call(
+            native()?,
+            fns::MPI_COMM_FREE,
+            &[native_call::out(&mut below)],
+        ),
+        None => Ok(()),
+    }
 }
 
 /// How many neighbours a rank has in its communicator's topology: (in, out).

@@ -546,7 +546,7 @@ fn drain_step() -> Result<bool, MpiError> {
     if let Some(sweep) = sweep {
         store_matched(native)?;
         // Before this rank says that nothing is pending: others still serve what it has asked of their memory.
-        windows::flush_used(native)?;
+        windows::flush_used()?;
         changed = set_incomplete(test_active(sweep)?);
     }
     Ok(changed || COUNTERS.received.load(Ordering::Relaxed) != received_before)

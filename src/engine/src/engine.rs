@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::buffered::Buffers;
 use crate::calls::{Allocations, Bridges, Fortran, Leaving};
+use crate::carriers::Carriers;
 use crate::comms::Comms;
 use crate::error::MpiError;
 use crate::foreign::Foreign;
@@ -71,6 +72,9 @@ pub struct State {
     pub init_thread_fs: u64,
     /// Communicators.
     pub comms: Comms,
+    /// What persistent collectives travel on.
+    #[serde(default)]
+    pub carriers: Carriers,
     /// Groups, datatypes, operations, infos, keyvals, error handlers.
     pub objects: Objects,
     /// Requests.
@@ -138,6 +142,7 @@ impl Default for State {
             native_level: mpi::MPI_THREAD_SINGLE,
             init_thread_fs: 0,
             comms: Comms::default(),
+            carriers: Carriers::default(),
             objects: Objects::default(),
             requests: Table::default(),
             orphans: VecDeque::new(),

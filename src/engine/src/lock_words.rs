@@ -21,9 +21,10 @@ use mana_native::{Native, int};
 use mana_table::constants as mpi;
 use mana_table::fns;
 
+use crate::engine::state;
 use crate::error::{Call, MpiError};
-use crate::native_call;
 use crate::windows::Win;
+use crate::{native_call, window_page};
 
 /// A lock word that is held exclusively.
 const EXCLUSIVE: i64 = 1 << 40;
@@ -89,6 +90,11 @@ pub fn unlock_all(native: &Native, win: &Win) -> Call {
     add(native, win, MASTER_RANK, Word::Master, -1).map(drop)
 }
 
+/// The page of a window, for one of which this process has all words.
+fn page(win: &Win) -> Result<u64, MpiError> {
+    Ok(state().window_mut(win)?.page)
+}
+
 /// The native datatype of a word.
 fn word_type(native: &Native) -> u64 {
     native
@@ -99,6 +105,9 @@ fn word_type(native: &Native) -> u64 {
 
 /// Adds to a word; returns what was there.
 fn add(native: &Native, win: &Win, rank: i32, word: Word, value: i64) -> Result<i64, MpiError> {
+    let Some(natives) = win.native else {
+        return Ok(window_page::add(page(win)?, word as u64, value));
+    };
     let (mut before, mut operand) = (0_u64, value as u64);
     let sum = native
         .predefined()
@@ -111,15 +120,22 @@ fn add(native: &Native, win: &Win, rank: i32, word: Word, value: i64) -> Result<
         int(rank),
         word as u64,
         sum,
-        win.locks,
+        natives.locks,
     ];
     native_call::call(native, fns::MPI_FETCH_AND_OP, &words)?;
-    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), win.locks])?;
+    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), natives.locks])?;
     Ok(before as i64)
 }
 
 /// Sets the lock word of `rank` if it is 0.
 fn swap_from_zero(native: &Native, win: &Win, rank: i32, value: i64) -> Result<bool, MpiError> {
+    let Some(natives) = win.native else {
+        return Ok(window_page::swap_from_zero(
+            page(win)?,
+            Word::Lock as u64,
+            value,
+        ));
+    };
     let (mut before, mut operand, mut zero) = (1_u64, value as u64, 0_u64);
     let words = [
         native_call::out(&mut operand),
@@ -128,9 +144,9 @@ fn swap_from_zero(native: &Native, win: &Win, rank: i32, value: i64) -> Result<b
         word_type(native),
         int(rank),
         Word::Lock as u64,
-        win.locks,
+        natives.locks,
     ];
     native_call::call(native, fns::MPI_COMPARE_AND_SWAP, &words)?;
-    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), win.locks])?;
+    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), natives.locks])?;
     Ok(before == 0)
 }

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   MPI_Bcast_init(…)  -> RecordedCall { MPI_Ibcast, arguments, arrays copied }    saved; holds datatypes and operation
-//!   MPI_Start          -> a fresh MPI_Ibcast of those arguments: gate, native call; completes like any request
+//!                         and a communicator of its own, so that starts need no order (`carriers`)
+//!   MPI_Start          -> a fresh MPI_Ibcast of those arguments on it: gate, native call; completes like any request
 //! ```
 
 use mana_record_replay::handle::DatatypeHandle;
@@ -18,13 +19,13 @@ use crate::error::{Call, MpiError};
 use crate::request::{Kind as RequestKind, Request};
 use crate::special::Special;
 use crate::words::Words;
-use crate::{forward, publish, translate};
+use crate::{carriers, forward, publish, translate};
 
 /// The initialisation of a persistent collective.
 pub fn pcollective(a: &mut Args<'_>) -> Call {
     let words = a.words();
     let call = Words::new(a.row(), &words);
-    forward::comm_of(call)?;
+    let comm = forward::comm_of(call)?;
     let started = a
         .row()
         .started_by()
@@ -34,7 +35,9 @@ pub fn pcollective(a: &mut Args<'_>) -> Call {
         })?;
     let mut request = Request::persistent(RequestKind::Collective);
     request.op = forward::op_of(call);
-    request.special = Some(Box::new(Special::Collective(record(call, started)?)));
+    let mut recorded = record(call, started)?;
+    recorded.carrier = carriers::take(a, comm)?;
+    request.special = Some(Box::new(Special::Collective(recorded)));
     let id = state().insert_request(request)?;
     if let Some(at) = a.row().param_index("request") {
         a.set_handle(at, u64::from(id.word()));
@@ -63,6 +66,7 @@ fn record(call: Words<'_>, started: &Function) -> Result<RecordedCall, MpiError>
     Ok(RecordedCall {
         slot: started.id.0,
         arguments: arguments.collect::<Result<_, _>>()?,
+        carrier: None,
     })
 }
 
@@ -83,6 +87,9 @@ pub fn start(a: &mut Args<'_>, call: &RecordedCall) -> Result<Request, MpiError>
     let mut words = Vec::with_capacity(call.arguments.len());
     for (param, argument) in row.params.iter().zip(&call.arguments) {
         words.push(match argument {
+            RecordedArgument::Word(word) if param.kind == Kind::Comm => {
+                call.carrier.unwrap_or(*word)
+            }
             RecordedArgument::Word(word) => *word,
             RecordedArgument::Array(elements) if elements.is_empty() => 0,
             RecordedArgument::Array(elements) => {
@@ -95,7 +102,7 @@ pub fn start(a: &mut Args<'_>, call: &RecordedCall) -> Result<Request, MpiError>
     Ok(request)
 }
 
-/// The communicator of a recorded collective.
+/// The communicator that the application gave a recorded collective.
 pub fn comm(call: &RecordedCall) -> Option<u64> {
     let row = FnId(call.slot).function()?;
     let at = row.params.iter().position(|p| p.kind == Kind::Comm)?;

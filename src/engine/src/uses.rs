@@ -69,6 +69,11 @@ impl State {
         if let Some(Special::PartitionedReceive(receive)) = request.special.as_deref() {
             receive.forget(self);
         }
+        if let Some(Special::Collective(call)) = request.special.as_deref()
+            && let Some(carrier) = call.carrier
+        {
+            self.free_carrier(carrier);
+        }
         for datatype in special_types(&request) {
             datatypes::forget(&self.objects.datatypes.release(datatype));
         }

@@ -12,8 +12,11 @@
 //! memory whatever library is below, and a program may have made decisions by it.
 //!
 //! # Safety
-//! Lower TLS live. A page is written here only before the application knows of its window.
+//! Lower TLS live. A page is written here only before the application knows of its window; its lock words are changed
+//! by atomics.
 #![expect(unsafe_code, reason = "writes the page that the application reads")]
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use mana_record_replay::handle::WinHandle;
 use mana_record_replay::win::{Window, WindowMemory};
@@ -72,6 +75,25 @@ pub fn release(window: &Window) -> Call {
             .map_err(|error| MpiError::new(mpi::MPI_ERR_OTHER, error.to_string()))?;
     }
     Ok(())
+}
+
+/// A word that other ranks, or other threads of this one, change.
+fn lock_word(page: u64, word: u64) -> &'static AtomicI64 {
+    // SAFETY: a word of a page that the caller's window has, aligned, changed by atomics only; the window is not freed
+    // while a call is at work on it.
+    unsafe { AtomicI64::from_ptr((page + word * WORD_BYTES) as *mut i64) }
+}
+
+/// Adds to a lock word of this process; returns what was there.
+pub fn add(page: u64, word: u64, value: i64) -> i64 {
+    lock_word(page, word).fetch_add(value, Ordering::SeqCst)
+}
+
+/// Sets a lock word of this process if it is 0.
+pub fn swap_from_zero(page: u64, word: u64, value: i64) -> bool {
+    lock_word(page, word)
+        .compare_exchange(0, value, Ordering::SeqCst, Ordering::SeqCst)
+        .is_ok()
 }
 
 /// What `MPI_Win_get_attr` gives for a predefined key: the base, or the address of a value.

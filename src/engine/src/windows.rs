@@ -3,6 +3,7 @@
 //! ```text
 //!   upper handle -> Window (communicator, memory, page, epoch)              saved
 //!                -> Below { native window, native window of lock words }    made anew by every lower half
+//!                   of a window of one process: nothing (`own_window`)
 //!
 //!   native:   Win_create, Win_lock_all(NOCHECK) ......... one epoch ......... Win_unlock_all, Win_free
 //!   ours:       fence .. fence    lock .. unlock    post .. wait    start .. complete
@@ -31,14 +32,21 @@ use crate::{native_call, p2p, shared_memory};
 /// What a window has in this lower half.
 #[derive(Debug, Clone)]
 pub struct Below {
-    /// The native window over the application's memory.
-    native: u64,
-    /// The native window over the lock words.
-    locks: u64,
+    /// The native windows; a window of one process has none.
+    native: Option<Natives>,
     /// Where the ranks' memory begins in a native window that counts bytes from aligned addresses.
     parts: Option<Vec<Part>>,
     /// Whether there was communication since the last flush of everything.
     used: bool,
+}
+
+/// The native windows of a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Natives {
+    /// Over the application's memory.
+    pub memory: u64,
+    /// Over the lock words.
+    pub locks: u64,
 }
 
 /// A rank's memory in a native window that counts bytes.
@@ -63,10 +71,8 @@ pub struct WindowsBelow(BTreeMap<u32, Below>);
 pub struct Win {
     /// Its handle.
     pub handle: WinHandle,
-    /// The native window over the application's memory.
-    pub native: u64,
-    /// The native window over the lock words.
-    pub locks: u64,
+    /// The native windows; a window of one process has none.
+    pub native: Option<Natives>,
     /// Its internal communicator.
     pub comm: &'static CommSlot,
 }
@@ -91,7 +97,6 @@ impl State {
         Ok(Win {
             handle,
             native: below.native,
-            locks: below.locks,
             comm: p2p::comm(u64::from(window.comm))?,
         })
     }
@@ -164,6 +169,13 @@ pub fn make(
     memory: &WindowMemory,
     page: u64,
 ) -> Result<Below, MpiError> {
+    if comm.size() == 1 {
+        return Ok(Below {
+            native: None,
+            parts: None,
+            used: false,
+        });
+    }
     let (window, parts) = if memory.flavor == mpi::MPI_WIN_FLAVOR_DYNAMIC {
         let words = [no_info(native), comm.native()];
         (open(native, fns::MPI_WIN_CREATE_DYNAMIC, &words)?, None)
@@ -171,7 +183,7 @@ pub fn make(
         create_aligned(native, comm, memory)?
     };
     for (base, bytes) in &memory.attached {
-        attach(native, window, *base, *bytes)?;
+        native_call::call(native, fns::MPI_WIN_ATTACH, &[window, *base, *bytes])?;
     }
     let locks = create(
         native,
@@ -181,8 +193,10 @@ pub fn make(
         WORD_BYTES as i32,
     )?;
     Ok(Below {
-        native: window,
-        locks,
+        native: Some(Natives {
+            memory: window,
+            locks,
+        }),
         parts,
         used: false,
     })
@@ -238,17 +252,45 @@ fn open(native: &Native, function: FnId, words: &[u64]) -> Result<u64, MpiError>
     Ok(window)
 }
 
+/// A native call about a window that has the native window as its last argument, where there is one.
+pub fn below(function: FnId, win: &Win, before: &[u64]) -> Call {
+    let Some(natives) = win.native else {
+        return Ok(());
+    };
+    let mut words = before.to_vec();
+    words.push(natives.memory);
+    native_call::call(native()?, function, &words)
+}
+
 /// Native `MPI_Win_attach`.
-pub fn attach(native: &Native, window: u64, base: u64, bytes: u64) -> Call {
-    native_call::call(native, fns::MPI_WIN_ATTACH, &[window, base, bytes])
+pub fn attach(win: &Win, base: u64, bytes: u64) -> Call {
+    match win.native {
+        Some(natives) => native_call::call(
+            native()?,
+            fns::MPI_WIN_ATTACH,
+            &[natives.memory, base, bytes],
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Native `MPI_Win_detach`.
+pub fn detach(win: &Win, base: u64) -> Call {
+    match win.native {
+        Some(natives) => native_call::call(native()?, fns::MPI_WIN_DETACH, &[natives.memory, base]),
+        None => Ok(()),
+    }
 }
 
 /// Frees the native windows: collective over the window's communicator.
 pub fn unmake(native: &Native, window: &Window, below: &Below) -> Call {
+    let Some(natives) = below.native else {
+        return Ok(());
+    };
     for base in window.memory.attached.keys() {
-        native_call::call(native, fns::MPI_WIN_DETACH, &[below.native, *base])?;
+        native_call::call(native, fns::MPI_WIN_DETACH, &[natives.memory, *base])?;
     }
-    for mut handle in [below.native, below.locks] {
+    for mut handle in [natives.memory, natives.locks] {
         native_call::call(native, fns::MPI_WIN_UNLOCK_ALL, &[handle])?;
         native_call::call(native, fns::MPI_WIN_FREE, &[native_call::out(&mut handle)])?;
     }
@@ -256,7 +298,7 @@ pub fn unmake(native: &Native, window: &Window, below: &Below) -> Call {
 }
 
 /// Completes all communication of this rank on a window, here and at the targets.
-pub fn flush_all(native: &Native, win: &Win) -> Call {
+pub fn flush_all(win: &Win) -> Call {
     {
         let mut state = state();
         match state.windows_below.0.get_mut(&win.handle.word()) {
@@ -264,14 +306,14 @@ pub fn flush_all(native: &Native, win: &Win) -> Call {
             _ => return Ok(()),
         }
     }
-    native_call::call(native, fns::MPI_WIN_FLUSH_ALL, &[win.native])
+    below(fns::MPI_WIN_FLUSH_ALL, win, &[])
 }
 
 /// Completes all communication of this rank, for the cut.
 ///
 /// A native flush may wait for its target, which gets on because every rank is in the library: one that is not parked
 /// in a waiting call or on its way to one, a parked one in its drain loop or in a flush as here.
-pub fn flush_used(native: &Native) -> Call {
+pub fn flush_used() -> Call {
     let used: Vec<Win> = {
         let state = state();
         let words = state.windows_below.0.iter();
@@ -280,13 +322,13 @@ pub fn flush_used(native: &Native) -> Call {
             .map(|(word, _)| state.win(u64::from(*word)))
             .collect::<Result<_, _>>()?
     };
-    used.iter().try_for_each(|win| flush_all(native, win))
+    used.iter().try_for_each(flush_all)
 }
 
 /// Brings what loads and stores see of the window's memory in line with what communication does.
-pub fn sync(native: &Native, win: &Win) -> Call {
+pub fn sync(win: &Win) -> Call {
     std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-    native_call::call(native, fns::MPI_WIN_SYNC, &[win.native])
+    below(fns::MPI_WIN_SYNC, win, &[])
 }
 
 /// Makes all native windows anew, at a restart: in the order of their communicators' ids, which is the same on all
@@ -330,5 +372,5 @@ pub fn target(win: &Win, rank: i32) -> Result<Option<i32>, MpiError> {
 
 /// Native flush of one target, or one of its kin, by `function`.
 pub fn flush(function: FnId, win: &Win, target: i32) -> Call {
-    native_call::call(native()?, function, &[int(target), win.native])
+    below(function, win, &[int(target)])
 }

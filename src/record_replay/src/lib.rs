@@ -17,7 +17,7 @@
 //! | [`datatype`] | constructors, sizes and bounds, envelopes, pack and unpack |
 //! | [`op`], [`request`], [`message`] | communication that has begun |
 //! | [`win`], [`file`], [`session`] | windows, files, sessions |
-//! | [`info`], [`attr`], [`errhandler`] | what the application hangs on objects |
+//! | [`info`], [`hints`], [`attr`], [`errhandler`] | what the application hangs on objects |
 //! | [`error`], [`error_class`], [`error_registry`] | errors of this crate, of MPI, and of the application |
 
 #![forbid(unsafe_code)]
@@ -34,6 +34,7 @@ pub mod error_registry;
 pub mod file;
 pub mod group;
 pub mod handle;
+pub mod hints;
 pub mod info;
 pub mod message;
 pub mod op;

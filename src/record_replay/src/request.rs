@@ -10,6 +10,9 @@ pub struct RecordedCall {
     pub slot: u16,
     /// Its arguments in order.
     pub arguments: Vec<RecordedArgument>,
+    /// The communicator that it travels on, where that is not the one among its arguments: virtual handle.
+    #[serde(default)]
+    pub carrier: Option<u64>,
 }
 
 /// An argument of a recorded call.

@@ -209,6 +209,23 @@ static void hints(void) {
     MPI_Comm_get_info(comm, &used);
     CHECK(used != MPI_INFO_NULL);
     MPI_Info_free(&used);
+    if (check_under_mana()) {
+        /* Hints that are not known are not in use; those with a default are, given or not. */
+        char text[MPI_MAX_INFO_VAL];
+        int flag;
+        MPI_Info_set(info, "mpi_assert_no_any_tag", "true");
+        MPI_Info_set(info, "a hint of somebody else", "true");
+        MPI_Info_set(info, "mpi_assert_exact_length", "perhaps");
+        MPI_Comm_set_info(comm, info);
+        MPI_Comm_get_info(comm, &used);
+        MPI_Info_get(used, "mpi_assert_no_any_tag", sizeof text - 1, text, &flag);
+        CHECK(flag && strcmp(text, "true") == 0);
+        MPI_Info_get(used, "mpi_assert_exact_length", sizeof text - 1, text, &flag);
+        CHECK(flag && strcmp(text, "false") == 0);
+        MPI_Info_get(used, "a hint of somebody else", sizeof text - 1, text, &flag);
+        CHECK(!flag);
+        MPI_Info_free(&used);
+    }
     MPI_Info_free(&info);
     MPI_Comm_idup(comm, &again, &request);
     MPI_Wait(&request, MPI_STATUS_IGNORE);

@@ -1,7 +1,7 @@
 /* Persistent collectives: every MPI_*_init, started several times with new contents, in its plain and large-count form.
  *
  *      init, then 3 x { new input, Start, Wait, check }, Request_free; arrays and handles that are changed or freed after
- *      the init; Startall of several; errors of Start
+ *      the init; Startall of several; starts in an order of each rank's own; errors of Start
  *
  * Prints "ok" or what differs. 4 ranks.
  */
@@ -201,6 +201,87 @@ static void freed(void) {
     for (int i = 0; i < 3; i++) MPI_Request_free(&requests[i]);
 }
 
+/* Each rank starts three persistent collectives of one communicator in an order of its own. */
+static void in_own_order(MPI_Request requests[3], int *sent, int *sum, int expected) {
+    for (int round = 1; round <= 3; round++) {
+        *sent = check_rank == 0 ? 40 + round : -1;
+        *sum = round;
+        for (int i = 0; i < 3; i++) MPI_Start(&requests[(i + check_rank) % 3]);
+        MPI_Waitall(3, requests, MPI_STATUSES_IGNORE);
+        CHECK_INT(*sent, 40 + round);
+        CHECK_INT(*sum, expected * round);
+    }
+}
+
+static void three(MPI_Comm comm, int *sent, int *sum, MPI_Request requests[3]) {
+    MPI_Bcast_init(sent, 1, MPI_INT, 0, comm, MPI_INFO_NULL, &requests[0]);
+    MPI_Allreduce_init(MPI_IN_PLACE, sum, 1, MPI_INT, MPI_SUM, comm, MPI_INFO_NULL, &requests[1]);
+    MPI_Barrier_init(comm, MPI_INFO_NULL, &requests[2]);
+}
+
+/* Members need not start in one order, nor free in one; and what was started from a communicator outlives its handle. */
+static void orders(void) {
+    MPI_Comm comm;
+    MPI_Request requests[3], more[3];
+    int sent, sum, other_sent, other_sum;
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+    three(comm, &sent, &sum, requests);
+    in_own_order(requests, &sent, &sum, N);
+    /* One of another place goes on each rank before the next are made. */
+    MPI_Request_free(&requests[check_rank % 3]);
+    three(comm, &other_sent, &other_sum, more);
+    in_own_order(more, &other_sent, &other_sum, N);
+    for (int i = 0; i < 3; i++)
+        if (i != check_rank % 3) MPI_Request_free(&requests[i]);
+    three(comm, &sent, &sum, requests);
+    in_own_order(requests, &sent, &sum, N);
+    MPI_Comm_free(&comm);
+    in_own_order(more, &other_sent, &other_sum, N);
+    for (int i = 0; i < 3; i++) MPI_Request_free(&requests[i]);
+    for (int i = 0; i < 3; i++) MPI_Request_free(&more[i]);
+}
+
+/* The same across an intercommunicator: each side gets what the other has. */
+static void orders_across(void) {
+    MPI_Comm half, inter;
+    MPI_Request sums[2];
+    int mine[2], theirs[2], side = check_rank % 2;
+    MPI_Comm_split(MPI_COMM_WORLD, side, 0, &half);
+    MPI_Intercomm_create(half, 0, MPI_COMM_WORLD, 1 - side, 5, &inter);
+    for (int life = 0; life < 3; life++) {
+        for (int i = 0; i < 2; i++)
+            MPI_Allreduce_init(&mine[i], &theirs[i], 1, MPI_INT, MPI_SUM, inter, MPI_INFO_NULL, &sums[i]);
+        for (int round = 0; round < 2; round++) {
+            for (int i = 0; i < 2; i++) mine[i] = 100 * side + 10 * i + round;
+            for (int i = 0; i < 2; i++) MPI_Start(&sums[(i + check_rank / 2) % 2]);
+            MPI_Waitall(2, sums, MPI_STATUSES_IGNORE);
+            for (int i = 0; i < 2; i++) CHECK_INT(theirs[i], 2 * (100 * (1 - side) + 10 * i + round));
+        }
+        for (int i = 0; i < 2; i++) MPI_Request_free(&sums[i]);
+    }
+    MPI_Comm_free(&inter);
+    MPI_Comm_free(&half);
+}
+
+/* Whoever promises to start in one order may have as many as there is memory for. */
+static void strict_order(void) {
+    enum { MANY = 3000 };
+    static MPI_Request requests[MANY];
+    MPI_Comm comm;
+    MPI_Info info;
+    MPI_Info_create(&info);
+    MPI_Info_set(info, "mpi_assert_strict_persistent_collective_ordering", "true");
+    MPI_Comm_dup_with_info(MPI_COMM_WORLD, info, &comm);
+    MPI_Info_free(&info);
+    for (int i = 0; i < MANY; i++) CHECK_INT(MPI_Barrier_init(comm, MPI_INFO_NULL, &requests[i]), MPI_SUCCESS);
+    for (int i = 0; i < MANY; i += MANY - 1) {
+        MPI_Start(&requests[i]);
+        MPI_Wait(&requests[i], MPI_STATUS_IGNORE);
+    }
+    for (int i = 0; i < MANY; i++) MPI_Request_free(&requests[i]);
+    MPI_Comm_free(&comm);
+}
+
 static void errors(void) {
     MPI_Request requests[2];
     int number = 0;
@@ -232,6 +313,9 @@ int main(int argc, char **argv) {
     all();
     neighbours();
     freed();
+    orders();
+    orders_across();
+    strict_order();
     errors();
     return check_end();
 }

@@ -84,6 +84,16 @@ int main(int argc, char **argv) {
         MPI_Waitall(REQUESTS, requests, MPI_STATUSES_IGNORE);
         verify(round);
     }
+    /* An order of its own on each rank, before a checkpoint and after. */
+    for (int round = 40; round < 42; round++) {
+        fill(round);
+        MPI_Startall(2, &requests[4]);
+        for (int i = 0; i < 3; i++) MPI_Start(&requests[(i + check_rank) % 4]);
+        if (round == 40) CHECK_INT(mana_checkpoint() >= 0, 1);
+        MPI_Start(&requests[(3 + check_rank) % 4]);
+        MPI_Waitall(REQUESTS, requests, MPI_STATUSES_IGNORE);
+        verify(round);
+    }
     /* Rank 0 asks for another one while the others are on their way into a Startall. */
     if (check_rank == 0) CHECK_INT(mana_checkpoint() >= 0, 1);
     MPI_Barrier_init(MPI_COMM_WORLD, MPI_INFO_NULL, &collective);

@@ -294,6 +294,40 @@ static void rare_types(void) {
 }
 #endif
 
+#ifdef MANA_MPI_H
+/* Names that MPI-3 removed mean what replaced them. */
+static void removed_names(void) {
+    MPI_Aint lb, ub, extent, at, displacements[2] = {4, 12};
+    MPI_Datatype type, old[2] = {MPI_INT, MPI_DOUBLE};
+    MPI_Errhandler handler;
+    int lengths[2] = {1, 1}, here;
+    MPI_Type_struct(2, lengths, displacements, old, &type);
+    MPI_Type_lb(type, &lb);
+    MPI_Type_ub(type, &ub);
+    MPI_Type_extent(type, &extent);
+    CHECK_INT((int)lb, 4);
+    CHECK_INT((int)(ub - lb), (int)extent);
+    CHECK(ub >= 20);
+    MPI_Type_free(&type);
+    MPI_Type_hvector(2, 1, 12, MPI_INT, &type);
+    MPI_Type_extent(type, &extent);
+    CHECK_INT((int)extent, 16);
+    MPI_Type_free(&type);
+    MPI_Type_hindexed(2, lengths, displacements, MPI_INT, &type);
+    MPI_Type_lb(type, &lb);
+    CHECK_INT((int)lb, 4);
+    MPI_Type_free(&type);
+    MPI_Address(&here, &at);
+    CHECK(at == (MPI_Aint)&here);
+    MPI_Errhandler_get(MPI_COMM_WORLD, &handler);
+    MPI_Errhandler_set(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    CHECK_ERROR(MPI_Type_extent(MPI_INT, NULL), MPI_ERR_ARG);
+    CHECK_ERROR(MPI_Type_ub(MPI_INT, NULL), MPI_ERR_ARG);
+    CHECK_ERROR(MPI_Type_lb(MPI_INT, NULL), MPI_ERR_ARG);
+    MPI_Errhandler_set(MPI_COMM_WORLD, handler);
+}
+#endif
+
 int main(int argc, char **argv) {
     check_begin(&argc, &argv, 2);
     constructors();
@@ -304,6 +338,9 @@ int main(int argc, char **argv) {
     freed_while_pending();
     errors();
     fortran_types();
+#ifdef MANA_MPI_H
+    removed_names();
+#endif
     if (check_under_mana()) {
 #ifdef MPI_REAL2
         rare_types();

@@ -59,6 +59,8 @@ static void hang_things_on(MPI_Win win) {
     if (check_under_mana()) {
         MPI_Info_get(info, "accumulate_ordering", sizeof text - 1, text, &flag);
         CHECK(flag && strcmp(text, "none") == 0);
+        MPI_Info_get(info, "accumulate_ops", sizeof text - 1, text, &flag);
+        CHECK(flag && strcmp(text, "same_op_no_op") == 0);
         MPI_Info_get(info, "mpi_memory_alloc_kinds", sizeof text - 1, text, &flag);
         CHECK(flag && strcmp(text, "mpi,system") == 0);
     }

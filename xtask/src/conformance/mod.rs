@@ -13,6 +13,7 @@
 
 mod calls;
 mod compare;
+mod earlier;
 mod fetch;
 mod known;
 mod mpi4py;
@@ -143,7 +144,8 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.report {
         run_suites(options, &mut store)?;
     }
-    let report = report::Report::new(&store);
+    let standing = report::standing()?;
+    let report = report::Report::new(&store, &standing);
     if options.json {
         println!("{}", store.json()?);
     } else {

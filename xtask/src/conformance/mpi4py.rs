@@ -1,7 +1,7 @@
 //! mpi4py's own suite: some 60 modules of `unittest` tests.
 //!
 //! ```text
-//!   per module    mpiexec -n N sh -c 'exec python main.py -v 2>DIR/$$.log'     a report per rank
+//!   per module    mpiexec -n N sh -c 'exec python main.py -v 2>>DIR/$RANK.log'     a report per rank
 //!                 case = module.Class.test, its verdict = the worst of all ranks
 //!   a rank dies or hangs in a test   that test is noted, left out, and the module run again
 //! ```
@@ -137,10 +137,9 @@ fn attempt(
     let _absent = std::fs::remove_dir_all(&reports);
     file("create", &reports, std::fs::create_dir_all(&reports))?;
     let only_it = format!(r"^{module}\.py$");
-    let mut job = run::job(place, place.ranks, "/bin/sh")
+    let mut job = run::reporting_job(place, &reports)
         .directory(tests)
-        .args(["-c", r#"d=$0; exec "$@" 2>"$d/$$.log""#])
-        .args([&reports, python])
+        .args([python])
         .args(["main.py", "-v", "-i", &only_it]);
     if place.side == Side::Native {
         job = job
@@ -150,7 +149,7 @@ fn attempt(
     for test in left_out {
         job = job.args(["-x", &format!("*.{test}"), "-x", &format!("*{test}")]);
     }
-    let ran = run::run(place, place.ranks, &job)?;
+    let ran = run::run_reporting(place, &job, &reports)?;
     let mut outcomes = Outcomes::new();
     let mut open = Vec::new();
     let mut complete = true;

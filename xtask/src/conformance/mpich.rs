@@ -29,9 +29,9 @@ const FOLDERS: [&str; 19] = [
 /// Tests that want more memory than this are left out.
 const MOST_GIB: u32 = 2;
 
-/// Functions of MPI-1 that the programs still call, and which MPI-3 removed, by the names of those that are the same.
-const RENAMED: &str = "-DMPI_Address=MPI_Get_address -DMPI_Type_hindexed=MPI_Type_create_hindexed \
-    -DMPI_Type_hvector=MPI_Type_create_hvector -DMPI_Type_struct=MPI_Type_create_struct";
+/// Functions that MPICH had before MPI 4.1 did, by the names that they have there.
+const RENAMED: &str = "-DMPI_Delete_error_class=MPI_Remove_error_class \
+    -DMPI_Delete_error_code=MPI_Remove_error_code -DMPI_Delete_error_string=MPI_Remove_error_string";
 
 impl Suite for Mpich {
     fn name(&self) -> &'static str {

@@ -1,11 +1,14 @@
-//! The table of all results, and the differences; on stdout, and as CONFORMANCE.md.
+//! The table of all results, and the differences; on stdout, and as CONFORMANCE.md, where what stands already of other
+//! combinations stays (`earlier`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use mana_suite::{Result, places};
 
 use super::compare::{Class, class, restarted_class};
+use super::earlier::{COLUMNS, Cases, Column, Counts, Earlier, RowName};
 use super::known;
 use super::outcome::Verdict;
 use super::run::file;
@@ -24,23 +27,26 @@ struct Difference<'s> {
 
 /// All results, sorted for reading.
 pub(crate) struct Report<'s> {
-    rows: BTreeMap<Row<'s>, BTreeMap<Class, usize>>,
+    rows: BTreeMap<RowName, Cases>,
     unexplained: Vec<Difference<'s>>,
     known: BTreeMap<(&'s str, &'static str), Vec<Difference<'s>>>,
+    earlier: Earlier,
 }
 
 impl<'s> Report<'s> {
-    /// Sorts them.
-    pub fn new(store: &'s Store) -> Self {
+    /// Sorts them; `stands` is the report as it stands.
+    pub fn new(store: &'s Store, stands: &str) -> Self {
         let mut report = Self {
             rows: BTreeMap::new(),
             unexplained: Vec::new(),
             known: BTreeMap::new(),
+            earlier: Earlier::default(),
         };
         for (key, entry) in store.entries() {
             report.add(key, entry, false, class(entry));
             report.add(key, entry, true, restarted_class(entry));
         }
+        report.earlier = Earlier::parse(stands).with(&report.rows);
         report
     }
 
@@ -71,17 +77,17 @@ impl<'s> Report<'s> {
                 None => self.unexplained.push(difference),
             }
         }
-        *self.rows.entry(row).or_default().entry(class).or_default() += 1;
-    }
-
-    /// How many of a row's differences are explained.
-    fn explained(&self, row: &Row<'_>) -> usize {
-        let differences = self.known.values().flatten();
-        differences
-            .filter(|difference| {
-                difference.row() == *row && difference.mana != Verdict::Unsupported
-            })
-            .count()
+        let column = match class {
+            Class::Pass => Column::Pass,
+            Class::More => Column::More,
+            Class::Skip => Column::Skip,
+            Class::Neither => Column::Neither,
+            Class::Unsupported => Column::Unsupported,
+            Class::Differs if known.is_some() => Column::Known,
+            Class::Differs => Column::Other,
+        };
+        let cases = self.rows.entry(shown_name(&row)).or_default();
+        cases.insert(key.case.clone(), column);
     }
 
     /// The table and the differences, as Markdown that reads well on a terminal too.
@@ -95,50 +101,59 @@ impl<'s> Report<'s> {
     fn table(&self, text: &mut String) {
         *text += "| suite | MPI | ranks | cases | pass | pass under mana only | skipped | pass on neither | unsupported | known difference | other difference |\n";
         *text += "|---|---|---|---|---|---|---|---|---|---|---|\n";
-        for (row, counts) in &self.rows {
-            let (suite, mpi, ranks, restarted) = row;
-            let count = |class| counts.get(&class).copied().unwrap_or(0);
-            let ranks = match ranks {
-                0 => "each its own".to_owned(),
-                ranks => ranks.to_string(),
-            };
-            let mpi = if *restarted {
-                format!("{mpi}, restarted under the next")
-            } else {
-                (*mpi).to_owned()
-            };
-            let explained = self.explained(row);
+        let mut rows: BTreeMap<&RowName, Counts> = BTreeMap::new();
+        for (name, cases) in &self.rows {
+            rows.insert(name, counted(cases));
+        }
+        rows.extend(
+            self.earlier
+                .rows()
+                .iter()
+                .map(|(name, counts)| (name, *counts)),
+        );
+        for ((suite, mpi, ranks), counts) in rows {
+            let counts = counts.map(|count| count.to_string()).join(" | ");
             // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "| {suite} | {mpi} | {ranks} | {} | {} | {} | {} | {} | {} | {explained} | {} |",
-                counts.values().sum::<usize>(),
-                count(Class::Pass),
-                count(Class::More),
-                count(Class::Skip),
-                count(Class::Neither),
-                count(Class::Unsupported),
-                count(Class::Differs) - explained,
-            );
+            let _ = writeln!(text, "| {suite} | {mpi} | {ranks} | {counts} |");
         }
     }
 
     fn differences(&self, text: &mut String) {
         *text += "\n## Differences without a known reason\n\n";
-        if self.unexplained.is_empty() {
+        let mut lines: Vec<_> = self.unexplained.iter().map(Difference::shown).collect();
+        let earlier = self.earlier.lines();
+        lines
+            .extend(earlier.filter_map(|(reason, line)| reason.is_none().then(|| line.to_owned())));
+        lines.sort();
+        if lines.is_empty() {
             *text += "None.\n";
         }
-        for difference in &self.unexplained {
-            let _ = writeln!(text, "- {}", difference.shown());
+        for line in lines {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "- {line}");
         }
         *text += "\n## Differences with a known reason\n\n";
-        if self.known.is_empty() {
+        let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for ((suite, reason), differences) in &self.known {
+            let lines = known.entry(format!("{suite}: {reason}")).or_default();
+            lines.extend(differences.iter().map(Difference::shown));
+        }
+        for (reason, line) in self.earlier.lines() {
+            if let Some(reason) = reason {
+                known
+                    .entry(reason.to_owned())
+                    .or_default()
+                    .push(line.to_owned());
+            }
+        }
+        if known.is_empty() {
             *text += "None.\n";
         }
-        for ((suite, reason), differences) in &self.known {
-            let _ = writeln!(text, "- {suite}: {reason}");
-            for difference in differences {
-                let _ = writeln!(text, "  - {}", difference.shown());
+        for (reason, mut lines) in known {
+            lines.sort();
+            let _ = writeln!(text, "- {reason}");
+            for line in lines {
+                let _ = writeln!(text, "  - {line}");
             }
         }
     }
@@ -148,7 +163,7 @@ impl<'s> Report<'s> {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self) -> Result<()> {
-        let path = places::workspace().join("CONFORMANCE.md");
+        let path = path();
         file(
             "write",
             &path,
@@ -157,16 +172,47 @@ impl<'s> Report<'s> {
     }
 }
 
-impl Difference<'_> {
-    fn row(&self) -> Row<'_> {
-        (
-            self.key.suite.as_str(),
-            self.key.mpi.as_str(),
-            self.key.ranks,
-            self.restarted,
-        )
-    }
+fn path() -> PathBuf {
+    places::workspace().join("CONFORMANCE.md")
+}
 
+/// CONFORMANCE.md as it stands; nothing if there is none.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn standing() -> Result<String> {
+    let path = path();
+    if !path.exists() {
+        return Ok(String::new());
+    }
+    file("read", &path, std::fs::read_to_string(&path))
+}
+
+/// The counts of a row.
+fn counted(cases: &Cases) -> Counts {
+    let mut counts = [0; COLUMNS];
+    counts[0] = cases.len();
+    for column in cases.values() {
+        counts[*column as usize] += 1;
+    }
+    counts
+}
+
+/// The first three columns of a row.
+fn shown_name((suite, mpi, ranks, restarted): &Row<'_>) -> RowName {
+    let ranks = match ranks {
+        0 => "each its own".to_owned(),
+        ranks => ranks.to_string(),
+    };
+    let mpi = if *restarted {
+        format!("{mpi}, restarted under the next")
+    } else {
+        (*mpi).to_owned()
+    };
+    ((*suite).to_owned(), mpi, ranks)
+}
+
+impl Difference<'_> {
     fn shown(&self) -> String {
         let Key {
             suite,
@@ -192,7 +238,9 @@ const HEAD: &str = "\
 
 Foreign test suites, run natively and under `mana` over the same MPI. Written by `cargo xtask conformance` from what has been
 run; combinations that are not in the table have not been run, and a row need not be the whole suite: its number of cases says
-how much of it was run. The cases of a row may come from runs of several versions, the last run of each counts.
+how much of it was run. The cases of a row may come from runs of several versions, the last run of each counts. Where a row
+comes from a longer run elsewhere, only those cases have new results that it lists, and a difference may be listed that its
+numbers have as a pass.
 
 - mpi4py: the suite of mpi4py 4.1.2; a case is a test on so many ranks, its verdict the worst of all ranks.
 - mpich: the C test programs of MPICH 4.0.2, on as many ranks as its lists say (or as the command was told at most); those

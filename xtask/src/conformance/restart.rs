@@ -5,7 +5,9 @@
 //!   the next MPI                                                  `-- mana restart .. end
 //! ```
 //!
-//! A job that ends before its checkpoint is there has passed without one.
+//! A job that ends before its checkpoint is there has passed without one. Standard output and error of what goes on are those
+//! of the new launcher, so reports that ranks write there have to be given to the new job as to the first; what a rank wrote
+//! between checkpoint and kill stands in them twice.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,7 +16,7 @@ use mana_suite::checkpoints::Checkpoints;
 use mana_suite::{Finished, JobSpec, Mpi, Result, SuiteError, mpi};
 
 use super::Place;
-use super::run::{Ran, ended};
+use super::run::{Ran, ended, into_report};
 
 /// The longest time before the checkpoint.
 const LATEST: Duration = Duration::from_millis(1500);
@@ -23,7 +25,12 @@ const LATEST: Duration = Duration::from_millis(1500);
 ///
 /// # Errors
 /// A job cannot be started.
-pub(crate) fn run(place: &Place<'_>, ranks: u32, job: &JobSpec) -> Result<Ran> {
+pub(crate) fn run(
+    place: &Place<'_>,
+    ranks: u32,
+    job: &JobSpec,
+    reports: Option<&Path>,
+) -> Result<Ran> {
     let checkpoints = Checkpoints::new()?;
     let interval = pause().as_secs_f64().max(0.05);
     let job = job
@@ -40,15 +47,27 @@ pub(crate) fn run(place: &Place<'_>, ranks: u32, job: &JobSpec) -> Result<Ran> {
     let before = Finished::stdout_in(&first.kill9_all()).to_owned();
     let next = next(place.mpi);
     next.provision()?;
-    let restart = again(place, next, ranks, checkpoints.path());
+    let restart = again(place, (next, ranks), checkpoints.path(), reports);
     let mut ran = ended(restart.launch()?.wait())?;
     ran.stdout.insert_str(0, &before);
     Ok(ran)
 }
 
-fn again(place: &Place<'_>, next: &'static Mpi, ranks: u32, dir: &Path) -> JobSpec {
-    JobSpec::new(next, ranks, place.install.mana())
-        .args(["restart"])
+/// The job that goes on from what is in `dir`, its ranks' reports below `reports`.
+fn again(
+    place: &Place<'_>,
+    (next, ranks): (&'static Mpi, u32),
+    dir: &Path,
+    reports: Option<&Path>,
+) -> JobSpec {
+    let mana = place.install.mana();
+    let job = match reports {
+        None => JobSpec::new(next, ranks, mana),
+        Some(folder) => JobSpec::new(next, ranks, "/bin/sh")
+            .args(into_report(folder))
+            .args([mana]),
+    };
+    job.args(["restart"])
         .args([dir])
         .env("MANA_MPI", next.library())
         .env("MANA_CKPT_DIR", dir)

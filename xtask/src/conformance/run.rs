@@ -1,5 +1,6 @@
 //! One job of a suite: started as its side wants it, watched, its end as a value.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use mana_suite::lock::one_job_at_a_time;
@@ -87,7 +88,33 @@ pub(crate) fn job(place: &Place<'_>, ranks: u32, program: impl Into<PathBuf>) ->
 pub(crate) fn run(place: &Place<'_>, ranks: u32, job: &JobSpec) -> Result<Ran> {
     let _turn = one_job_at_a_time()?;
     if place.side == Side::Restarted {
-        return restart::run(place, ranks, job);
+        return restart::run(place, ranks, job, None);
+    }
+    ended(job.launch()?.wait())
+}
+
+/// The shell's words for a program whose stderr is added to a file of its rank in the folder `$0`: a restarted rank goes on
+/// with the file of the one that was killed. The launchers of all MPIs set one of the two variables.
+const INTO_REPORT: &str = r#"exec "$@" 2>>"$0/${PMI_RANK:-$OMPI_COMM_WORLD_RANK}.log""#;
+
+/// The words before a program's own that give it a report per rank below `folder`.
+pub(crate) fn into_report(folder: &Path) -> [OsString; 3] {
+    ["-c".into(), INTO_REPORT.into(), folder.into()]
+}
+
+/// A job as of [`job`], whose ranks write their stderr into a file each below `folder`.
+pub(crate) fn reporting_job(place: &Place<'_>, folder: &Path) -> JobSpec {
+    job(place, place.ranks, "/bin/sh").args(into_report(folder))
+}
+
+/// As [`run`], for a job of [`reporting_job`].
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn run_reporting(place: &Place<'_>, job: &JobSpec, folder: &Path) -> Result<Ran> {
+    let _turn = one_job_at_a_time()?;
+    if place.side == Side::Restarted {
+        return restart::run(place, place.ranks, job, Some(folder));
     }
     ended(job.launch()?.wait())
 }

@@ -177,6 +177,27 @@ Ran 4 tests in 0.1s
     }
 
     #[test]
+    fn a_report_that_a_restarted_process_goes_on_with_is_one() {
+        // The checkpoint was within testB; testC ran twice, and was killed the first time.
+        let parsed = parse(
+            "testA (test_p2p.TestX.testA) ... ok
+testB (test_p2p.TestX.testB) ... ok
+testC (test_p2p.TestX.testC) ... mana: ckpts/ckpt-000001 goes on with 2 ranks
+ok
+testC (test_p2p.TestX.testC) ... FAIL
+testD (test_p2p.TestX.testD) ... ok
+
+Ran 4 tests in 0.1s
+",
+        );
+        let verdict = |name: &str| parsed.outcomes[name].verdict;
+        assert_eq!(verdict("test_p2p.TestX.testB"), Verdict::Pass);
+        assert_eq!(verdict("test_p2p.TestX.testC"), Verdict::Fail);
+        assert_eq!(verdict("test_p2p.TestX.testD"), Verdict::Pass);
+        assert!(parsed.complete && parsed.open.is_none());
+    }
+
+    #[test]
     fn what_a_report_ends_in_is_open() {
         let parsed =
             parse("testA (test_p2p.TestX.testA) ... ok\ntestB (test_p2p.TestX.testB) ... ");

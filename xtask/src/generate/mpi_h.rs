@@ -3,6 +3,7 @@
 //! ```text
 //!   mpi_types.h (text) ─ enumerations (table) ─ mpi_callbacks.h (text) ─ constants (table)
 //!                                                                      ─ prototypes (table)
+//!   mpi_removed.h (text): names that are older than the ABI
 //! ```
 //!
 //! Types come before what uses them; everything the tables have comes from the tables.
@@ -15,6 +16,7 @@ use super::{MARK, Tables, c_text};
 
 const TYPES: &str = include_str!("mpi_types.h");
 const CALLBACKS: &str = include_str!("mpi_callbacks.h");
+const REMOVED: &str = include_str!("mpi_removed.h");
 
 /// The file's text.
 pub fn emit(tables: &Tables) -> String {
@@ -25,7 +27,7 @@ pub fn emit(tables: &Tables) -> String {
  *
  * A program compiled with it runs with any library that has this ABI, and with libmana_stub on any
  * MPI at all. Beyond the ABI it declares MPI_Fint and the Fortran handle conversions, which the ABI
- * leaves to each implementation and real programs call. */
+ * leaves to each implementation and real programs call, and names that MPI-3 removed. */
 
 #ifndef MANA_MPI_H
 #define MANA_MPI_H
@@ -46,6 +48,7 @@ extern \"C\" {{
     text.push_str(&constants(&tables.constants));
     text.push_str(&prototypes(&tables.functions, ""));
     text.push_str(&prototypes(&tables.functions, "P"));
+    text.push_str(REMOVED);
     text.push_str("\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* MANA_MPI_H */\n");
     text
 }

@@ -11,6 +11,7 @@ use mana_drain::Start;
 use mana_native::{Native, int};
 use mana_record_replay::group::Group;
 use mana_record_replay::handle::InfoHandle;
+use mana_record_replay::hints;
 use mana_record_replay::info::{INFO_ENV, Info};
 use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
@@ -23,7 +24,7 @@ use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::publish::CommSlot;
 use crate::request::{Kind, Request};
-use crate::{attributes, cut, native_call, p2p};
+use crate::{attributes, carriers, cut, native_call, p2p};
 
 /// Calls a collective constructor on the communicator of parameter 0 with `arguments` between it and the place for
 /// the new one, and adopts what it made; returns the new handle.
@@ -80,6 +81,13 @@ pub fn hints_arg(a: &Args<'_>, i: usize) -> Result<Info, MpiError> {
     Ok(state().objects.infos.require(handle)?.clone())
 }
 
+/// Those hints of the info object of argument `i` that a communicator knows.
+pub fn comm_hints_arg(a: &Args<'_>, i: usize) -> Result<Info, MpiError> {
+    let mut kept = Info::default();
+    hints::COMM.take_over(&mut kept, &hints_arg(a, i)?)?;
+    Ok(kept)
+}
+
 /// `MPI_Comm_dup(comm, newcomm)`: attributes are copied by their callbacks.
 pub fn comm_dup(a: &mut Args<'_>) -> Call {
     let made = duplicate(a)?;
@@ -89,7 +97,7 @@ pub fn comm_dup(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Comm_dup_with_info(comm, info, newcomm)`: as [`comm_dup`], with the given hints in place of the parent's.
 pub fn comm_dup_with_info(a: &mut Args<'_>) -> Call {
-    let hints = hints_arg(a, 1)?;
+    let hints = comm_hints_arg(a, 1)?;
     let made = duplicate(a)?;
     state().comms.get_mut(made)?.info = hints;
     a.set_handle(2, made);
@@ -103,7 +111,7 @@ fn duplicate(a: &mut Args<'_>) -> Result<u64, MpiError> {
     match attributes::copy_all(parent, made) {
         Ok(()) => Ok(made),
         Err(refused) => {
-            free(made)?;
+            comms::free(made)?;
             Err(refused)
         }
     }
@@ -116,7 +124,7 @@ pub fn comm_idup(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Comm_idup_with_info(comm, info, newcomm, request)`.
 pub fn comm_idup_with_info(a: &mut Args<'_>) -> Call {
-    let hints = hints_arg(a, 1)?;
+    let hints = comm_hints_arg(a, 1)?;
     start_dup(a, Some(hints), 2)
 }
 
@@ -256,19 +264,8 @@ pub fn comm_free(a: &mut Args<'_>) -> Call {
     }
     cut::enter_collective(a, comm, Start::Blocking)?;
     attributes::delete_all(word)?;
-    free(word)?;
+    carriers::comm_goes(comm)?;
+    comms::free(word)?;
     a.set_handle(0, mpi::MPI_COMM_NULL);
     Ok(())
-}
-
-/// Takes a communicator out of the tables and frees it below.
-fn free(word: u64) -> Call {
-    match comms::forget(comms::handle(word)?)? {
-        Some(mut below) => native_call::call(
-            native()?,
-            fns::MPI_COMM_FREE,
-            &[native_call::out(&mut below)],
-        ),
-        None => Ok(()),
-    }
 }

@@ -4,6 +4,7 @@
 use std::ffi::CString;
 
 use mana_record_replay::group::Group;
+use mana_record_replay::hints;
 use mana_table::constants as mpi;
 
 use super::comm::hints_arg;
@@ -90,20 +91,17 @@ pub fn comm_set_info(a: &mut Args<'_>) -> Call {
             "MPI_Comm_set_info was given MPI_INFO_NULL",
         ));
     }
-    let hints = hints_arg(a, 1)?;
+    let given = hints_arg(a, 1)?;
     let mut state = state();
     let comm = state.comms.get_mut(a.raw(0))?;
-    for (key, value) in hints.iter() {
-        comm.info.set(key, value)?;
-    }
-    Ok(())
+    Ok(hints::COMM.take_over(&mut comm.info, &given)?)
 }
 
 /// `MPI_Comm_get_info(comm, info_used)`: a new info object with the hints in use.
 pub fn comm_get_info(a: &mut Args<'_>) -> Call {
     let handle = {
         let mut state = state();
-        let mut hints = state.comms.get(a.raw(0))?.info.clone();
+        let mut hints = hints::COMM.in_use(&state.comms.get(a.raw(0))?.info)?;
         tell_memory_kinds(&mut hints)?;
         state.objects.infos.insert(hints)?
     };

@@ -23,7 +23,7 @@ use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::foreign::{self, Connecting};
 use crate::native_info::Scratch;
-use crate::{attributes, cut, native_call, p2p};
+use crate::{attributes, carriers, cut, native_call, p2p};
 
 /// Room for a port's name below: what no library exceeds.
 const PORT_ROOM: usize = 4096;
@@ -203,6 +203,7 @@ pub fn comm_disconnect(a: &mut Args<'_>) -> Call {
     cut::enter_collective(a, comm, Start::Blocking)?;
     attributes::delete_all(word)?;
     let _connecting = comm.is_foreign().then(Connecting::begin);
+    carriers::comm_goes(comm)?;
     if let Some(mut below) = comms::forget(comms::handle(word)?)? {
         native_call::call(
             native()?,

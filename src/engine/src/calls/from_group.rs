@@ -20,7 +20,7 @@ use mana_table::constants as mpi;
 use mana_table::fns;
 use serde::{Deserialize, Serialize};
 
-use super::comm::hints_arg;
+use super::comm::comm_hints_arg;
 use super::create_group::past_group_gate;
 use super::errhandler::{raise_on_argument, usable};
 use super::group::group_arg;
@@ -123,7 +123,7 @@ fn native_comm(group: &Group, tag: i32) -> Result<u64, MpiError> {
 /// Makes the communicator of a group.
 fn create(a: &mut Args<'_>) -> Result<u64, MpiError> {
     let group = group_arg(a, 0)?;
-    let hints = hints_arg(a, 2)?;
+    let hints = comm_hints_arg(a, 2)?;
     let errhandler = usable(&state(), a.raw(3), ErrhandlerKind::Comm)?;
     if group.size() == 0 {
         return Ok(mpi::MPI_COMM_NULL);
@@ -155,7 +155,7 @@ fn dress(
 fn connect(a: &mut Args<'_>) -> Result<u64, MpiError> {
     let local = group_arg(a, 0)?;
     let leader = local.check_rank(a.int(1))?;
-    let hints = hints_arg(a, 5)?;
+    let hints = comm_hints_arg(a, 5)?;
     let errhandler = usable(&state(), a.raw(6), ErrhandlerKind::Comm)?;
     let world = world()?;
     check_membership(&local)?;

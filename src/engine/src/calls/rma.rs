@@ -22,7 +22,7 @@ use crate::request::{Kind as RequestKind, Request};
 use crate::status::Completion;
 use crate::translate::{buffer, function_below, narrow_int};
 use crate::windows::{self, Win, refused};
-use crate::{native_call, p2p};
+use crate::{native_call, own_window, p2p};
 
 /// Serves a call of any of the functions here.
 fn communicate(a: &mut Args<'_>) -> Call {
@@ -38,6 +38,13 @@ fn communicate(a: &mut Args<'_>) -> Call {
         };
     };
     allow(&win, target, request.is_some())?;
+    let Some(natives) = win.native else {
+        own_window::communicate(a, &win)?;
+        return match request {
+            Some(at) => hand_out(a, at, Request::done(RequestKind::Rma, Completion::EMPTY)),
+            None => Ok(()),
+        };
+    };
     let library = native()?;
     let mut made = 0_u64;
     let (function, narrow) = function_below(library, a.row())?;
@@ -45,7 +52,7 @@ fn communicate(a: &mut Args<'_>) -> Call {
     for (i, param) in a.row().params.iter().enumerate() {
         words.push(match param.kind {
             Kind::Request => native_call::out(&mut made),
-            Kind::Win => win.native,
+            Kind::Win => natives.memory,
             Kind::Aint => state().native_displacement(&win, target, a.count(i))? as u64,
             _ if no_op && param.name.starts_with("origin") => nothing(library, a, param),
             _ => word(library, a, i, param, narrow)?,

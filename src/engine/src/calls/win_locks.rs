@@ -15,9 +15,9 @@ use super::win_sync::{assertion, take_in};
 use crate::args::Args;
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
+use crate::lock_words;
 use crate::wait::Patience;
 use crate::windows::{self, Win, refused};
-use crate::{lock_words, native_call};
 
 /// Tries until a lock is taken; no safe point between that and what the caller does next.
 fn until_taken(
@@ -67,7 +67,7 @@ pub fn win_lock(a: &mut Args<'_>) -> Call {
         epoch.fence = Fence::Closed;
         epoch.locks.insert(target, Held { exclusive, checked });
     }
-    windows::sync(native()?, &win)
+    windows::sync(&win)
 }
 
 /// `MPI_Win_unlock(rank, win)`.
@@ -81,7 +81,7 @@ pub fn win_unlock(a: &mut Args<'_>) -> Call {
     };
     let library = native()?;
     windows::flush(fns::MPI_WIN_FLUSH, &win, target)?;
-    windows::sync(library, &win)?;
+    windows::sync(&win)?;
     if held.checked {
         lock_words::unlock(library, &win, target, held.exclusive)?;
     }
@@ -106,7 +106,7 @@ pub fn win_lock_all(a: &mut Args<'_>) -> Call {
         epoch.fence = Fence::Closed;
         epoch.lock_all = Some(checked);
     }
-    windows::sync(native()?, &win)
+    windows::sync(&win)
 }
 
 /// `MPI_Win_unlock_all(win)`.
@@ -116,8 +116,8 @@ pub fn win_unlock_all(a: &mut Args<'_>) -> Call {
         return Err(refused("there was no MPI_Win_lock_all"));
     };
     let library = native()?;
-    windows::flush_all(library, &win)?;
-    windows::sync(library, &win)?;
+    windows::flush_all(&win)?;
+    windows::sync(&win)?;
     if checked {
         lock_words::unlock_all(library, &win)?;
     }
@@ -162,17 +162,17 @@ fn passive(a: &Args<'_>) -> Result<Win, MpiError> {
 /// `MPI_Win_flush_all(win)`.
 pub fn win_flush_all(a: &mut Args<'_>) -> Call {
     let win = passive(a)?;
-    windows::flush_all(native()?, &win)
+    windows::flush_all(&win)
 }
 
 /// `MPI_Win_flush_local_all(win)`.
 pub fn win_flush_local_all(a: &mut Args<'_>) -> Call {
     let win = passive(a)?;
-    native_call::call(native()?, fns::MPI_WIN_FLUSH_LOCAL_ALL, &[win.native])
+    windows::below(fns::MPI_WIN_FLUSH_LOCAL_ALL, &win, &[])
 }
 
 /// `MPI_Win_sync(win)`: in any epoch, and outside; where the standard demands a passive one, there is no harm in it.
 pub fn win_sync(a: &mut Args<'_>) -> Call {
     let win = windows::get(a.raw(0))?;
-    windows::sync(native()?, &win)
+    windows::sync(&win)
 }

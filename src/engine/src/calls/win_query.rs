@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 
+use mana_record_replay::hints;
 use mana_record_replay::win::Window;
 use mana_table::constants as mpi;
 
@@ -56,13 +57,10 @@ pub fn win_set_info(a: &mut Args<'_>) -> Call {
             "MPI_Win_set_info was given MPI_INFO_NULL",
         ));
     }
-    let hints = hints_arg(a, 1)?;
+    let given = hints_arg(a, 1)?;
     let mut state = state();
     let window = state.window_mut(&win)?;
-    for (key, value) in hints.iter() {
-        window.info.set(key, value)?;
-    }
-    Ok(())
+    Ok(hints::WIN.take_over(&mut window.info, &given)?)
 }
 
 /// `MPI_Win_get_info(win, info_used)`: a new info object with the hints in use.
@@ -70,7 +68,7 @@ pub fn win_get_info(a: &mut Args<'_>) -> Call {
     let win = windows::get(a.raw(0))?;
     let handle = {
         let mut state = state();
-        let mut hints = state.window_mut(&win)?.info.clone();
+        let mut hints = hints::WIN.in_use(&state.window_mut(&win)?.info)?;
         tell_memory_kinds(&mut hints)?;
         state.objects.infos.insert(hints)?
     };

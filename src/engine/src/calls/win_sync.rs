@@ -63,11 +63,11 @@ pub fn win_fence(a: &mut Args<'_>) -> Call {
         .may_fence()
         .map_err(refused)?;
     let library = native()?;
-    windows::flush_all(library, &win)?;
-    windows::sync(library, &win)?;
+    windows::flush_all(&win)?;
+    windows::sync(&win)?;
     cut::enter_collective(a, win.comm, Start::Blocking)?;
     native_call::call(library, fns::MPI_BARRIER, &[win.comm.native()])?;
-    windows::sync(library, &win)?;
+    windows::sync(&win)?;
     state().window_mut(&win)?.epoch.fence = if given & mpi::MPI_MODE_NOSUCCEED == 0 {
         Fence::Open
     } else {
@@ -159,7 +159,7 @@ pub fn win_post(a: &mut Args<'_>) -> Call {
         epoch.fence = Fence::Closed;
         epoch.exposure = Some(origins.clone());
     }
-    windows::sync(native()?, &win)?;
+    windows::sync(&win)?;
     if given & mpi::MPI_MODE_NOCHECK != 0 {
         return Ok(());
     }
@@ -218,7 +218,7 @@ fn is_over(win: &Win) -> Result<bool, MpiError> {
             return Ok(false);
         }
     }
-    windows::sync(native()?, win)?;
+    windows::sync(win)?;
     Ok(true)
 }
 

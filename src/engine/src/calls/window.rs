@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use mana_drain::Start;
 use mana_native::Native;
 use mana_record_replay::errhandler::ERRORS_ARE_FATAL;
+use mana_record_replay::hints;
 use mana_record_replay::info::Info;
 use mana_record_replay::win::{SharedMemory, Window, WindowMemory};
 use mana_record_replay::win_epoch::Epoch;
@@ -151,18 +152,19 @@ fn construct(
     info: usize,
     make_memory: impl FnOnce(&Native, &CommSlot) -> Result<WindowMemory, MpiError>,
 ) -> Result<u64, MpiError> {
-    let hints = hints_arg(a, info)?;
+    let mut kept = Info::default();
+    hints::WIN.take_over(&mut kept, &hints_arg(a, info)?)?;
     let parent = intra_arg(a, info + 1)?;
     cut::enter_collective(a, parent, Start::Blocking)?;
     let comm = duplicate(parent)?;
-    let made = make_memory(native()?, comm).and_then(|memory| finish(comm, memory, hints));
+    let made = make_memory(native()?, comm).and_then(|memory| finish(comm, memory, kept));
     match made {
         Ok((word, base)) => {
             a.set_handle(a.row().params.len() - 1, word);
             Ok(base)
         }
         Err(error) => {
-            free_comm(comm)?;
+            comms::free(u64::from(comm.handle()))?;
             Err(error)
         }
     }
@@ -199,18 +201,6 @@ fn finish(comm: &CommSlot, memory: WindowMemory, info: Info) -> Result<(u64, u64
     Ok((u64::from(handle.word()), base))
 }
 
-/// Frees a window's internal communicator.
-fn free_comm(comm: &CommSlot) -> Call {
-    match comms::forget(comms::handle(u64::from(comm.handle()))?)? {
-        Some(mut below) => native_call::call(
-            native()?,
-            fns::MPI_COMM_FREE,
-            &[native_call::out(&mut below)],
-        ),
-        None => Ok(()),
-    }
-}
-
 /// `MPI_Win_free(win)`: collective; delete callbacks run first.
 pub fn win_free(a: &mut Args<'_>) -> Call {
     let win = windows::get(a.handle_at(0, 0))?;
@@ -220,7 +210,7 @@ pub fn win_free(a: &mut Args<'_>) -> Call {
         .may_free()
         .map_err(refused)?;
     let library = native()?;
-    windows::flush_all(library, &win)?;
+    windows::flush_all(&win)?;
     cut::enter_collective(a, win.comm, Start::Blocking)?;
     attributes::delete_all_of_window(win.handle)?;
     // Nobody takes memory away that another rank is still at work in.
@@ -228,7 +218,7 @@ pub fn win_free(a: &mut Args<'_>) -> Call {
     let removed = state().remove_window(&win);
     if let Some((window, below)) = removed {
         windows::unmake(library, &window, &below)?;
-        free_comm(win.comm)?;
+        comms::free(u64::from(win.comm.handle()))?;
         window_page::release(&window)?;
     }
     a.set_handle(0, mpi::MPI_WIN_NULL);
@@ -251,7 +241,7 @@ pub fn win_attach(a: &mut Args<'_>) -> Call {
             format!("some of the {bytes} bytes at {base:#x} are attached already"),
         ));
     }
-    windows::attach(native()?, win.native, base, bytes).inspect_err(|_| {
+    windows::attach(&win, base, bytes).inspect_err(|_| {
         if let Ok(window) = state().window_mut(&win) {
             window.memory.detach(base);
         }
@@ -268,7 +258,7 @@ pub fn win_detach(a: &mut Args<'_>) -> Call {
             format!("no memory that begins at {base:#x} is attached"),
         ));
     }
-    native_call::call(native()?, fns::MPI_WIN_DETACH, &[win.native, base])
+    windows::detach(&win, base)
 }
 
 /// The window of argument 0, which must be a dynamic one.
