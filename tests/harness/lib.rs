@@ -29,6 +29,7 @@ pub mod places;
 pub mod polling;
 pub mod processes;
 pub mod programs;
+pub mod python;
 pub mod waiting;
 
 pub use error::{Result, SuiteError};

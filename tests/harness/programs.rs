@@ -26,6 +26,12 @@ pub enum Program {
     Heat,
     /// tests/programs/threads.c: four threads per rank, `MPI_THREAD_MULTIPLE`.
     Threads,
+    /// tests/programs/openmp.c: four OpenMP threads per rank, MPI from one of them (`MPI_THREAD_FUNNELED`).
+    OpenMpFunneled,
+    /// The same with MPI from all four at once (`MPI_THREAD_MULTIPLE`).
+    OpenMpMultiple,
+    /// tests/programs/gradient.py: a conjugate gradient with mpi4py and NumPy.
+    Gradient,
 }
 
 /// What a program is built with.
@@ -84,14 +90,17 @@ impl Program {
             Self::RingRust => "ring_rust",
             Self::Heat => "heat",
             Self::Threads => "threads",
+            Self::OpenMpFunneled => "openmp funneled",
+            Self::OpenMpMultiple => "openmp multiple",
+            Self::Gradient => "gradient",
         }
     }
 
     /// How many ranks the tests run it with.
     pub fn ranks(self) -> u32 {
         match self {
-            Self::Ring | Self::RingRust | Self::Heat => 4,
             Self::Threads => 2,
+            _ => 4,
         }
     }
 
@@ -99,9 +108,13 @@ impl Program {
     /// which messages are in flight.
     pub fn args_for(self, seconds: u32) -> Vec<String> {
         let steps = (seconds * 50).to_string();
+        let gradient = test_program("gradient.py").display().to_string();
         let words: &[&str] = match self {
             Self::Ring | Self::RingRust | Self::Threads => &[&steps],
             Self::Heat => &["256", &steps],
+            Self::OpenMpFunneled => &["funneled", &steps],
+            Self::OpenMpMultiple => &["multiple", &steps],
+            Self::Gradient => &[&gradient, "64", &steps],
         };
         let pause = ["--pause-us", "20000", "--progress"];
         words
@@ -127,15 +140,20 @@ impl Program {
         let executable = match self {
             Self::Ring => build_c(&example("ring.c"), toolchain)?,
             Self::Heat => build_c(&example("heat.c"), toolchain)?,
-            Self::Threads => build_c(
-                &places::workspace().join("tests/programs/threads.c"),
-                toolchain,
-            )?,
+            Self::Threads => build_c(&test_program("threads.c"), toolchain)?,
+            Self::OpenMpFunneled | Self::OpenMpMultiple => {
+                build_c(&test_program("openmp.c"), toolchain)?
+            }
+            Self::Gradient => crate::python::environment(toolchain)?,
             Self::RingRust => build_rust(toolchain)?,
         };
         built.insert(key, executable.clone());
         Ok(executable)
     }
+}
+
+fn test_program(file: &str) -> PathBuf {
+    places::workspace().join("tests/programs").join(file)
 }
 
 fn example(file: &str) -> PathBuf {

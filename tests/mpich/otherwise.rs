@@ -62,6 +62,41 @@ mod thread_multiple {
     }
 }
 
+/// Saved in the middle of a parallel region.
+mod openmp {
+    use super::*;
+
+    #[test]
+    fn funneled_from_mpich_4_to_openmpi_5() {
+        passes(cross(Program::OpenMpFunneled, &MPICH_4, &OPENMPI_5));
+    }
+
+    #[test]
+    fn multiple_from_mpich_5_to_openmpi_4() {
+        passes(cross(Program::OpenMpMultiple, &MPICH_5, &OPENMPI_4));
+    }
+
+    #[test]
+    fn multiple_from_intel_to_mpich_4() {
+        passes(cross(Program::OpenMpMultiple, &INTEL, &MPICH_4));
+    }
+}
+
+/// mpi4py and NumPy.
+mod python {
+    use super::*;
+
+    #[test]
+    fn gradient_from_mpich_4_to_openmpi_5() {
+        passes(cross(Program::Gradient, &MPICH_4, &OPENMPI_5));
+    }
+
+    #[test]
+    fn gradient_from_mpich_5_to_intel() {
+        passes(cross(Program::Gradient, &MPICH_5, &INTEL));
+    }
+}
+
 mod fabric {
     use super::*;
 

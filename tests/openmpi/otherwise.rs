@@ -37,6 +37,26 @@ mod thread_multiple {
     }
 }
 
+/// Saved in the middle of a parallel region.
+mod openmp {
+    use super::*;
+
+    #[test]
+    fn funneled_from_openmpi_5_to_mpich_4() {
+        passes(cross(Program::OpenMpFunneled, &OPENMPI_5, &MPICH_4));
+    }
+
+    #[test]
+    fn multiple_from_openmpi_4_to_mpich_5() {
+        passes(cross(Program::OpenMpMultiple, &OPENMPI_4, &MPICH_5));
+    }
+}
+
+#[test]
+fn python_gradient_to_mpich_4() {
+    passes(cross(Program::Gradient, &OPENMPI_5, &MPICH_4));
+}
+
 mod fabric {
     use super::*;
 

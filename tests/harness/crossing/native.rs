@@ -31,10 +31,13 @@ pub fn native_stdout(program: Program, home: &'static Mpi, args: &[String]) -> R
     }
     home.provision()?;
     let executable = program.build(Toolchain::Native(home))?;
-    let stdout = JobSpec::new(home, program.ranks(), executable)
-        .args(args)
-        .run()?
-        .stdout;
+    let mut job = JobSpec::new(home, program.ranks(), executable).args(args);
+    if program == Program::Gradient {
+        for (name, value) in crate::python::native_env(home)? {
+            job = job.env(name, value);
+        }
+    }
+    let stdout = job.run()?.stdout;
     done().insert(key, stdout.clone());
     Ok(stdout)
 }

@@ -10,9 +10,6 @@ use mana_suite::{Result, command, places};
 
 use super::run::{file, home};
 
-/// mpi4py's release whose tests are run.
-pub(crate) const MPI4PY: &str = "mpi4py==4.1.2";
-
 /// Where a source goes once it is there.
 fn sources(name: &str) -> PathBuf {
     home().join("src").join(name)
@@ -84,7 +81,7 @@ pub(crate) fn mpi4py() -> Result<PathBuf> {
         let mut pip = python("-m", "pip");
         pip.args(["download", "--no-deps", "--no-binary", "mpi4py", "-d"])
             .arg(folder)
-            .arg(MPI4PY);
+            .arg(mana_suite::python::MPI4PY);
         command::run(&mut pip)?;
         untar(folder, "mpi4py-*.tar.gz", &[])
     })?;
@@ -138,25 +135,4 @@ fn python(option: &str, module: &str) -> Command {
     let mut python = Command::new("python3");
     python.args([option, module]);
     python
-}
-
-/// A virtual environment with mpi4py and numpy, installed by pip with these options and variables; gives its `python`.
-///
-/// # Errors
-/// pip failed.
-pub(crate) fn environment(name: &str, options: &[&str], env: &[(&str, &Path)]) -> Result<PathBuf> {
-    let to = home().join("mpi4py").join(name);
-    let done = to.join("complete");
-    if !done.exists() {
-        eprintln!("   installing mpi4py ({name}); some minutes where it is compiled");
-        command::run(python("-m", "venv").arg("--clear").arg(&to))?;
-        let mut pip = Command::new(to.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet"])
-            .args(options)
-            .args([MPI4PY, "numpy"])
-            .envs(env.iter().copied());
-        command::run(&mut pip)?;
-        file("create", &done, std::fs::write(&done, ""))?;
-    }
-    Ok(to.join("bin/python"))
 }

@@ -11,7 +11,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mana_suite::{Family, Mpi, Result};
+use mana_suite::Result;
+use mana_suite::programs::Toolchain;
 
 use super::fetch;
 use super::outcome::{Outcome, Outcomes, Side, Verdict};
@@ -52,36 +53,10 @@ impl Suite for Mpi4py {
 }
 
 fn python(place: &Place<'_>) -> Result<PathBuf> {
-    match place.side {
-        Side::Native => fetch::environment("native", &["--only-binary", ":all:"], &[]),
-        Side::Mana | Side::Restarted => {
-            let mpicc = place.install.mpicc();
-            let env = [
-                ("MPI4PY_BUILD_MPIABI", Path::new("1")),
-                ("MPI4PY_BUILD_MPICC", &mpicc),
-            ];
-            fetch::environment("mana", &["--no-binary", "mpi4py"], &env)
-        }
-    }
-}
-
-/// A folder in which the MPI's library has the name that mpi4py's wheel asks for: Debian's MPICH is called otherwise.
-fn library_folder(mpi: &'static Mpi) -> Result<PathBuf> {
-    let library = mpi.library();
-    let name = match mpi.family {
-        Family::Mpich => "libmpi.so.12",
-        Family::OpenMpi => "libmpi.so.40",
-    };
-    if library.file_name().is_some_and(|own| own == name) {
-        return Ok(library.parent().unwrap_or(Path::new("/")).to_owned());
-    }
-    let folder = home().join("mpi4py").join(mpi.name);
-    file("create", &folder, std::fs::create_dir_all(&folder))?;
-    let link = folder.join(name);
-    if link.symlink_metadata().is_err() {
-        file("create", &link, std::os::unix::fs::symlink(&library, &link))?;
-    }
-    Ok(folder)
+    mana_suite::python::environment(match place.side {
+        Side::Native => Toolchain::Native(place.mpi),
+        Side::Mana | Side::Restarted => Toolchain::Mana(&place.install),
+    })
 }
 
 /// Names of the test modules, sorted.
@@ -142,9 +117,9 @@ fn attempt(
         .args([python])
         .args(["main.py", "-v", "-i", &only_it]);
     if place.side == Side::Native {
-        job = job
-            .env("MPI4PY_LIBMPI", place.mpi.library())
-            .env("LD_LIBRARY_PATH", library_folder(place.mpi)?);
+        for (name, value) in mana_suite::python::native_env(place.mpi)? {
+            job = job.env(name, value);
+        }
     }
     for test in left_out {
         job = job.args(["-x", &format!("*.{test}"), "-x", &format!("*{test}")]);
