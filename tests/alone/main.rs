@@ -266,6 +266,34 @@ fn every_program_is_in_a_list() {
     }
 }
 
+/// Runs `name` while it is saved again and again: it does not notice, and no checkpoint fails.
+fn saved_often(name: &str) {
+    let install = install().unwrap();
+    let lives = Lives::new(install);
+    (1..=GATES).for_each(|number| open_gate(lives.gates.path(), number));
+    let source = programs().join(name).with_extension("c");
+    let built = build_c(&source, Toolchain::Plain).unwrap();
+    let mut command = Command::new(lives.install.mana());
+    command
+        .arg("run")
+        .arg(&built)
+        .arg(lives.gates.path())
+        .env("MANA_CKPT_DIR", lives.checkpoints.path())
+        .env("MANA_CKPT_INTERVAL", "20ms");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("is written"), "no checkpoint: {said}");
+    assert!(!said.contains("no checkpoint this time"), "{said}");
+    let wanted = run(Command::new(&built).arg(lives.gates.path())).unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), wanted);
+}
+
+#[test]
+fn waits_of_a_program_that_is_saved_often() {
+    saved_often("spans_of_time");
+}
+
 /// A script of the folder.
 fn script(interpreter: &str, name: &str) {
     let path = programs().join(name);

@@ -65,8 +65,9 @@ struct Cut {
     sweep: Option<Sweep>,
     /// Number of the checkpoint to write.
     number: u64,
-    /// Whether the image of this attempt is written or failed.
-    written: bool,
+    /// Whether a thread has taken it upon itself to write the image of this attempt, or there will be none. Two may take
+    /// themselves for the leader: the one that was it, until a thread with a lower id parked.
+    taken: bool,
     /// When the phases began.
     times: Times,
 }
@@ -195,7 +196,7 @@ pub fn begin(world_rank: u32) {
         pending: None,
         sweep: None,
         number: 0,
-        written: false,
+        taken: false,
         times: Times::default(),
     });
     if at_safe_point::is_counted(world_rank) {
@@ -475,11 +476,13 @@ fn sleep_while_stopped() {
 
 /// One step of the leader: drains while stopping, writes at the cut.
 fn lead() {
-    let (phase, written, number) = {
+    let (phase, taken, number) = {
         let mut guard = cut();
         let phase = guard.phase();
         let Some(cut) = guard.get() else { return };
-        (phase, cut.written, cut.number)
+        let taken = cut.taken;
+        cut.taken |= phase == Phase::Write;
+        (phase, taken, cut.number)
     };
     match phase {
         Phase::Stop => match drain_step() {
@@ -487,7 +490,7 @@ fn lead() {
             Ok(false) => std::thread::yield_now(),
             Err(error) => fail(&format!("draining messages: {error}")),
         },
-        Phase::Write if !written => write_image(number),
+        Phase::Write if !taken => write_image(number),
         Phase::Write => {
             let guard = cut();
             if guard.phase() == Phase::Write {
@@ -501,7 +504,7 @@ fn lead() {
 /// This rank cannot take part in the attempt.
 fn fail(reason: &str) {
     if let Some(cut) = cut().get() {
-        cut.written = true;
+        cut.taken = true;
         cut.rank.fail(reason.to_string());
     }
     wake_agent();
@@ -516,7 +519,6 @@ fn write_image(number: u64) {
     match checkpoint::write(number, &threads) {
         Ok(()) => {
             if let Some(cut) = cut().get() {
-                cut.written = true;
                 cut.rank.wrote();
             }
             wake_agent();

@@ -12,8 +12,8 @@
 //! While the interrupt handler runs, the thread's upper stack does not change, and all that a restart needs of its
 //! registers is in the frame.
 //!
-//! A thread belongs to the upper half if it does not block the checkpoint signal: the hooks keep the application from
-//! blocking it, and the lower half's threads block all signals. A thread of a library in the lower half that does not is
+//! A thread belongs to the upper half if it does not block the checkpoint signal (the hooks keep the application from
+//! blocking it, and the lower half's threads block all signals), or does so in a system call of upper code. A thread of a library in the lower half that does not is
 //! corrected when the signal first finds it.
 //!
 //! A system call that the signal interrupts is restarted by the kernel where SA_RESTART does that (signal(7)), and by
@@ -25,6 +25,7 @@
 // one. The interrupt handler runs with the lower TLS live on a stack of the lower half, all signals but the checkpoint
 // signal blocked: it may allocate and lock, for the thread was not in the lower half.
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::{fs, io};
@@ -227,12 +228,26 @@ fn scan_threads() -> Result<Vec<Tid>> {
         let status = Status::parse(&status);
         if let Some(tid) = tid
             && status.alive
-            && (known.contains(&tid) || !status.blocks(signals::checkpoint_bit()))
+            && (known.contains(&tid)
+                || !status.blocks(signals::checkpoint_bit())
+                || waits_in_upper_code(&path))
         {
             upper.push(tid);
         }
     }
     Ok(upper)
+}
+
+/// Whether a thread waits in a system call of upper code: one that blocks the checkpoint signal has been told so by the call
+/// (pselect(2), epoll_pwait(2)). It is no thread of the lower half, and the checkpoint waits until its call is over.
+fn waits_in_upper_code(task: &Path) -> bool {
+    let Ok(call) = fs::read_to_string(task.join("syscall")) else {
+        return false;
+    };
+    // Number, arguments, stack pointer, instruction pointer; of a thread that runs, one word.
+    let rip = call.split_whitespace().last();
+    let rip = rip.and_then(|rip| usize::from_str_radix(rip.strip_prefix("0x")?, 16).ok());
+    rip.is_some_and(window::is_upper)
 }
 
 /// What /proc/TID/status says, proc_pid_status(5).

@@ -1,16 +1,18 @@
-/* Threads that wait for signals with everything blocked: sigwait, sigwaitinfo, sigtimedwait, sigsuspend, ppoll, and a
- * signalfd. */
+/* Threads that wait for signals with everything blocked: sigwait, sigwaitinfo, sigtimedwait, sigsuspend, ppoll,
+ * pselect, epoll_pwait, and a signalfd. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/signalfd.h>
 #include <time.h>
 
 #include "gate.h"
 
-enum { WAITERS = 6 };
+enum { WAITERS = 8 };
 
 static volatile int started, ended, handled;
 
@@ -35,6 +37,14 @@ static void *waiter(void *argument) {
     case 2: CHECK(sigtimedwait(&all, &info, &long_time) == SIGUSR2); break;
     case 3: CHECK(sigsuspend(&but_usr1) == -1 && errno == EINTR); break;
     case 4: CHECK(ppoll(NULL, 0, &long_time, &but_usr1) == -1 && errno == EINTR); break;
+    case 6: CHECK(pselect(0, NULL, NULL, NULL, &long_time, &but_usr1) == -1 && errno == EINTR); break;
+    case 7: {
+        struct epoll_event event;
+        const int set = epoll_create1(0);
+        CHECK(epoll_pwait(set, &event, 1, -1, &but_usr1) == -1 && errno == EINTR);
+        close(set);
+        break;
+    }
     case 5: {
         struct signalfd_siginfo read_info;
         sigset_t usr2;
@@ -64,8 +74,8 @@ int main(int argc, char **argv) {
     gate(2);
     CHECK(ended == 0 && handled == 0);
     for (int number = 0; number < WAITERS; number++)
-        CHECK(pthread_kill(threads[number], number == 3 || number == 4 ? SIGUSR1 : SIGUSR2) == 0);
+        CHECK(pthread_kill(threads[number], number >= 3 && number != 5 ? SIGUSR1 : SIGUSR2) == 0);
     for (int number = 0; number < WAITERS; number++) pthread_join(threads[number], NULL);
-    CHECK(handled == 2);
+    CHECK(handled == 4);
     return done();
 }

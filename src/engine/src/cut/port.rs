@@ -35,7 +35,7 @@ impl RankPort for Port {
         }
         match broadcast {
             Broadcast::Intent { .. } => {
-                cut.written = false;
+                cut.taken = false;
                 cut.pending = None;
                 cut.times = Times {
                     intent: Some(Instant::now()),

@@ -13,7 +13,8 @@
 //! Not among the steered: futex(2), which is too frequent: glibc calls it with points in time only. The futex(2) that a program
 //! makes with libc's syscall() is seen here.
 //!
-//! The signal sets of epoll_pwait(2) and pselect6(2) stay as they are: their registers are none that a trampoline brings back.
+//! Where the signal set of epoll_pwait(2), epoll_pwait2(2) or pselect6(2) has the checkpoint signal in it, r8 is not brought
+//! back, and the pair that r9 points to is changed: libc's functions, which make these calls, do not use them again.
 
 use super::{Outcome, SystemCall};
 use crate::{clock, signals};
@@ -73,8 +74,12 @@ pub(super) fn dispatch(call: &mut SystemCall) -> Outcome {
             call.sent.rdi = without_checkpoint_signal(call, rdi, r10);
         }
         libc::SYS_rt_sigsuspend => call.sent.rdi = without_checkpoint_signal(call, rdi, rsi),
+        libc::SYS_pselect6 => shield_pair(call),
         libc::SYS_futex if !may_be_gone_on_with(rsi) => return Outcome::unchanged(call),
         _ => {}
+    }
+    if matches!(call.number, libc::SYS_epoll_pwait | libc::SYS_epoll_pwait2) {
+        call.args[4] = without_checkpoint_signal(call, r8, call.args[5]);
     }
     if has_span(call) {
         call.room[BEGAN] = clock::now_ns() as u64;
@@ -103,6 +108,25 @@ fn may_be_gone_on_with(operation: u64) -> bool {
             | libc::FUTEX_WAIT_REQUEUE_PI
     )
 }
+
+/// Takes the checkpoint signal out of pselect6(2)'s set, whose address and length are a pair in libc's frame.
+fn shield_pair(call: &mut SystemCall) {
+    let pair = call.args[5] as *mut [u64; 2];
+    let above = (pair as usize).wrapping_sub(std::ptr::from_ref(call) as usize);
+    if above >= FRAME_OF_LIBC_BYTES {
+        return;
+    }
+    // SAFETY: on this stack, above the hook's frame: the application's, which the kernel reads next.
+    let [set, bytes] = unsafe { pair.read_unaligned() };
+    let shielded = without_checkpoint_signal(call, set, bytes);
+    if shielded != set {
+        // SAFETY: as above; a stack is writable.
+        unsafe { pair.write_unaligned([shielded, bytes]) };
+    }
+}
+
+/// How far above the hook's frame that of libc's pselect(3) ends, at most.
+const FRAME_OF_LIBC_BYTES: usize = 4096;
 
 /// The address of a copy of the signal set at `set` without the checkpoint signal; `set` itself if that is not in it.
 ///
