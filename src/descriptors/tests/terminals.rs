@@ -25,7 +25,7 @@ fn file(number: RawFd) -> File {
 #[test]
 fn both_sides_come_back_with_their_modes() {
     let (mut master, mut slave) = (0, 0);
-    let mut window = libc::winsize {
+    let window = libc::winsize {
         ws_row: 33,
         ws_col: 99,
         ws_xpixel: 0,
@@ -35,7 +35,7 @@ fn both_sides_come_back_with_their_modes() {
     unsafe {
         let (name, modes) = (std::ptr::null_mut(), std::ptr::null_mut());
         assert_eq!(
-            libc::openpty(&mut master, &mut slave, name, modes, &mut window),
+            libc::openpty(&mut master, &mut slave, name, modes, &window),
             0
         );
         let mut modes: libc::termios = std::mem::zeroed();

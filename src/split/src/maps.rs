@@ -375,9 +375,16 @@ mod tests {
 
     #[test]
     fn pages_behind_the_end_of_a_file_are_not_saved() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        end_is_found(file.as_file_mut());
+        // One that has no name cannot be asked for its length.
+        end_is_found(&mut tempfile::tempfile().unwrap());
+    }
+
+    /// Maps more than there is of `file`, and sees how much of it would be saved.
+    fn end_is_found(file: &mut File) {
         use std::io::Write;
         use std::os::fd::AsRawFd;
-        let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&[1; PAGE_BYTES + 1]).unwrap();
         let request = Request {
             len: 4 * PAGE_BYTES,

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod connections;
 mod diag;
 mod options;
 mod queue;

@@ -15,12 +15,13 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
+use super::connections::{connected, is_connected, partner, waiting_bytes};
 use super::{Socket, State, options, raw};
 use crate::error::DescriptorError;
 use crate::saved::Descriptors;
 
 /// The sockets by their inodes at the checkpoint.
-type Made = BTreeMap<u64, OwnedFd>;
+pub(super) type Made = BTreeMap<u64, OwnedFd>;
 
 /// Makes all sockets.
 pub(crate) fn make(saved: &Descriptors) -> Result<Made, DescriptorError> {
@@ -76,7 +77,7 @@ fn inconsistent(socket: &Socket) -> DescriptorError {
     DescriptorError::Inconsistent(format!("socket {} has no other end", socket.inode))
 }
 
-fn failed(socket: &Socket, doing: &'static str) -> impl Fn(Errno) -> DescriptorError {
+pub(super) fn failed(socket: &Socket, doing: &'static str) -> impl Fn(Errno) -> DescriptorError {
     let what = socket.shown();
     move |errno| DescriptorError::Socket {
         what: what.clone(),
@@ -85,135 +86,7 @@ fn failed(socket: &Socket, doing: &'static str) -> impl Fn(Errno) -> DescriptorE
     }
 }
 
-/// The other end, where each is the other's.
-fn partner<'a>(socket: &Socket, all: &[&'a Socket]) -> Option<&'a Socket> {
-    let State::Ours(peer) = socket.state else {
-        return None;
-    };
-    all.iter()
-        .find(|other| other.inode == peer && other.state == State::Ours(socket.inode))
-        .copied()
-}
-
-/// Whether a socket is made together with another one.
-fn is_connected(socket: &Socket, all: &[&Socket]) -> bool {
-    socket.state == State::Left || partner(socket, all).is_some()
-}
-
-/// Makes a socket that has another end, if it is one, and that end.
-fn connected(
-    socket: &Socket,
-    all: &[&Socket],
-    made: &mut Made,
-    gone: &mut Made,
-) -> Result<(), DescriptorError> {
-    if socket.state == State::Left {
-        let (kept, other) =
-            raw::pair(socket.domain, socket.kind).map_err(failed(socket, "socketpair"))?;
-        options::widen(other.as_fd(), waiting_bytes(socket));
-        made.insert(socket.inode, kept);
-        gone.insert(socket.inode, other);
-        return Ok(());
-    }
-    let Some(other) = partner(socket, all) else {
-        return Ok(());
-    };
-    if made.contains_key(&socket.inode) {
-        return Ok(());
-    }
-    let is_nameless = socket.name.is_empty() && other.name.is_empty();
-    let (first, second) = if socket.domain == libc::AF_UNIX && is_nameless {
-        raw::pair(socket.domain, socket.kind).map_err(failed(socket, "socketpair"))?
-    } else if socket.kind == libc::SOCK_DGRAM {
-        named_pair(socket, other)?
-    } else if is_server(socket, other, all) {
-        let (server, client) = connection(socket, other)?;
-        (server, client)
-    } else {
-        let (server, client) = connection(other, socket)?;
-        (client, server)
-    };
-    for (end, towards) in [(&first, other), (&second, socket)] {
-        options::widen(end.as_fd(), waiting_bytes(towards));
-    }
-    made.insert(socket.inode, first);
-    made.insert(other.inode, second);
-    Ok(())
-}
-
-fn waiting_bytes(socket: &Socket) -> usize {
-    // Every message has a header in the system's memory.
-    socket
-        .received
-        .iter()
-        .map(|message| message.bytes.len() + 512)
-        .sum()
-}
-
-/// Two sockets for datagrams that are connected with each other.
-fn named_pair(first: &Socket, second: &Socket) -> Result<(OwnedFd, OwnedFd), DescriptorError> {
-    let ends = (fresh(first)?, fresh(second)?);
-    for (socket, end) in [(first, &ends.0), (second, &ends.1)] {
-        if !socket.name.is_empty() {
-            bind(socket, end)?;
-        }
-    }
-    for (other, end) in [(second, &ends.0), (first, &ends.1)] {
-        if !other.name.is_empty() {
-            raw::connect(end.as_fd(), &other.name).map_err(failed(other, "connecting to it"))?;
-        }
-    }
-    Ok(ends)
-}
-
-/// Whether it was `socket` that had been accepted: it has the name of the one that listened.
-fn is_server(socket: &Socket, other: &Socket, all: &[&Socket]) -> bool {
-    let port_of_listener = |end: &Socket| {
-        all.iter().any(|listener| {
-            matches!(listener.state, State::Listening { .. })
-                && !end.name.is_empty()
-                && listener.port_or_name() == end.port_or_name()
-        })
-    };
-    if port_of_listener(socket) || port_of_listener(other) {
-        return port_of_listener(socket);
-    }
-    !socket.name.is_empty()
-}
-
-/// Connects two sockets by way of one that listens for that long: the one that is accepted, and the other.
-fn connection(server: &Socket, client: &Socket) -> Result<(OwnedFd, OwnedFd), DescriptorError> {
-    let listener = fresh(server)?;
-    options::widen(listener.as_fd(), waiting_bytes(server));
-    bind(server, &listener)?;
-    rustix::net::listen(&listener, 1).map_err(failed(server, "listen"))?;
-    let connect = |with_name: bool| {
-        let end = fresh(client)?;
-        options::widen(end.as_fd(), waiting_bytes(client));
-        if with_name {
-            bind(client, &end)?;
-        }
-        raw::connect(end.as_fd(), &server.name).map_err(failed(server, "connecting to it"))?;
-        Ok(end)
-    };
-    let end = match connect(!client.name.is_empty()) {
-        Err(DescriptorError::Socket { source, .. }) if client.is_tcp() => {
-            tracing::warn!(
-                "a connection to {} has another port now: {source}",
-                server.shown()
-            );
-            connect(false)?
-        }
-        connected => connected?,
-    };
-    let accepted = raw::accept(listener.as_fd()).map_err(failed(server, "accept"))?;
-    if let Some(path) = server.path() {
-        remove(&path);
-    }
-    Ok((accepted, end))
-}
-
-fn fresh(socket: &Socket) -> Result<OwnedFd, DescriptorError> {
+pub(super) fn fresh(socket: &Socket) -> Result<OwnedFd, DescriptorError> {
     let fresh = raw::socket(socket.domain, socket.kind, socket.protocol)
         .map_err(failed(socket, "making it again"))?;
     options::before_binding(fresh.as_fd(), &socket.options, socket.is_tcp());
@@ -221,7 +94,7 @@ fn fresh(socket: &Socket) -> Result<OwnedFd, DescriptorError> {
 }
 
 /// Gives a socket its name. A name that a process has left in a folder is in nobody's way.
-fn bind(socket: &Socket, fresh: &OwnedFd) -> Result<(), DescriptorError> {
+pub(super) fn bind(socket: &Socket, fresh: &OwnedFd) -> Result<(), DescriptorError> {
     let bound = match raw::bind(fresh.as_fd(), &socket.name) {
         Err(Errno::ADDRINUSE) if is_left_over(socket)? => {
             if let Some(path) = socket.path() {
@@ -247,7 +120,7 @@ fn is_left_over(socket: &Socket) -> Result<bool, DescriptorError> {
     Ok(raw::connect(caller.as_fd(), &socket.name) == Err(Errno::CONNREFUSED))
 }
 
-fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     if let Err(error) = std::fs::remove_file(path) {
         tracing::debug!("{}: {error}", path.display());
     }
