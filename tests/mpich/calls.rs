@@ -6,3 +6,10 @@ mana_suite::all_calls! { MPICH_4 }
 mod kept {
     mana_suite::all_kept! { MPICH_4 => OPENMPI_5 }
 }
+
+/// Ports: MPICH 4.0 over UCX has none, and MPICH 5's own header has too little room for their names.
+mod ports {
+    mana_suite::calls! { MPICH_5:
+        port_calls 2,
+    }
+}

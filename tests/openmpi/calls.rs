@@ -13,3 +13,10 @@ mod dynamic {
         spawn_calls 2,
     }
 }
+
+/// Ports within a job.
+mod ports {
+    mana_suite::calls! { OPENMPI_5:
+        port_calls 2,
+    }
+}

@@ -21,8 +21,8 @@ fn factorisations(nodes: i32, count: usize, largest: i32) -> Vec<Vec<i32>> {
 
 fn most_balanced(nodes: i32, count: usize) -> Vec<i32> {
     let spread = |dims: &Vec<i32>| {
-        let smallest = dims[dims.len() - 1];
-        (dims[0] - smallest, -smallest, dims.clone())
+        let from_the_smallest: Vec<_> = dims.iter().rev().map(|extent| -extent).collect();
+        (dims[0] - dims[dims.len() - 1], from_the_smallest)
     };
     factorisations(nodes, count, nodes)
         .into_iter()

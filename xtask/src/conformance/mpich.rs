@@ -30,8 +30,8 @@ const FOLDERS: [&str; 19] = [
 const MOST_GIB: u32 = 2;
 
 /// Functions that MPICH had before MPI 4.1 did, by the names that they have there.
-const RENAMED: &str = "-DMPI_Delete_error_class=MPI_Remove_error_class \
-    -DMPI_Delete_error_code=MPI_Remove_error_code -DMPI_Delete_error_string=MPI_Remove_error_string";
+const RENAMED: &str = "-DMPIX_Delete_error_class=MPI_Remove_error_class \
+    -DMPIX_Delete_error_code=MPI_Remove_error_code -DMPIX_Delete_error_string=MPI_Remove_error_string";
 
 impl Suite for Mpich {
     fn name(&self) -> &'static str {

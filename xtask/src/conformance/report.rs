@@ -122,8 +122,11 @@ impl<'s> Report<'s> {
         *text += "\n## Differences without a known reason\n\n";
         let mut lines: Vec<_> = self.unexplained.iter().map(Difference::shown).collect();
         let earlier = self.earlier.lines();
-        lines
-            .extend(earlier.filter_map(|(reason, line)| reason.is_none().then(|| line.to_owned())));
+        lines.extend(
+            earlier
+                .filter(|(reason, _)| reason.is_none())
+                .map(|(_, line)| line.to_owned()),
+        );
         lines.sort();
         if lines.is_empty() {
             *text += "None.\n";

@@ -2,7 +2,8 @@
 //!
 //! The standard asks for extents "as close to each other as possible", in non-increasing order. That is read here as: the
 //! least difference between the largest and the smallest extent chosen; among those, the greatest smallest one (and with
-//! it the greatest largest one, as in MPICH's tests); then the least second, and so on. Extents that are given stay, and only the others are chosen and sorted.
+//! it the greatest largest one), then the greatest second smallest, and so on, as MPICH's tests have it. Extents that are
+//! given stay, and only the others are chosen and sorted.
 
 use std::cmp::Ordering;
 
@@ -97,11 +98,9 @@ impl Search<'_> {
         let (largest, previous) = (self.prefix[0], self.prefix[self.prefix.len() - 1]);
         if count == 0 {
             let spread = largest - previous;
-            let smallest = self.best[self.best.len() - 1];
-            let better = match (spread.cmp(&self.spread), previous.cmp(&smallest)) {
-                (Ordering::Equal, Ordering::Equal) => self.prefix < self.best,
-                (Ordering::Equal, smaller) => smaller == Ordering::Greater,
-                (closer, _) => closer == Ordering::Less,
+            let better = match spread.cmp(&self.spread) {
+                Ordering::Equal => self.prefix.iter().rev().gt(self.best.iter().rev()),
+                closer => closer == Ordering::Less,
             };
             if rest == 1 && better {
                 self.spread = spread;
@@ -177,6 +176,8 @@ mod tests {
     fn of_the_closest_extents_those_with_the_greatest_smallest_one_are_taken() {
         assert_eq!(dims(5040, [0, 0, 0]), Ok([21, 16, 15]));
         assert_eq!(dims(10_800, [0, 0, 0]), Ok([27, 20, 20]));
+        assert_eq!(dims(5616, [0; 4]), Ok([13, 9, 8, 6]));
+        assert_eq!(dims(98_784, [0; 5]), Ok([14, 14, 9, 8, 7]));
     }
 
     #[test]
