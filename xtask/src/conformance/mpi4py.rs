@@ -55,7 +55,7 @@ impl Suite for Mpi4py {
 fn python(place: &Place<'_>) -> Result<PathBuf> {
     mana_suite::python::environment(match place.side {
         Side::Native => Toolchain::Native(place.mpi),
-        Side::Mana | Side::Restarted => Toolchain::Mana(&place.install),
+        Side::Mana | Side::Restarted => Toolchain::Mana(place.install),
     })
 }
 
