@@ -134,7 +134,7 @@ pub fn save(
         });
     }
     pipes::save(&firsts, &mut saved)?;
-    sockets::find_pairs(&firsts, &mut saved)?;
+    sockets::find_pairs(&firsts, &mut saved);
     terminals::save(&firsts, &mut saved)?;
     Ok(saved)
 }

@@ -535,42 +535,51 @@ fn all_parked(cut: &Cut) -> bool {
 
 /// Receives what has arrived and tests what is pending. `true` when that changed what this rank reports.
 fn drain_step() -> Result<bool, MpiError> {
+    // The attempt may end meanwhile and the next one begin, with threads that have run on: what was seen in this one is
+    // nothing that the next one may report.
+    let epoch = cut().get().map(|cut| cut.rank.epoch());
+    let Some(epoch) = epoch else { return Ok(false) };
     let Ok(native) = native() else {
-        return Ok(set_incomplete(0));
+        return Ok(publish_pending(epoch, 0, None));
     };
     let received_before = COUNTERS.received.load(Ordering::Relaxed);
-    let sweep = sweep_if_parked();
+    let sweep = sweep_if_parked(epoch);
     let comms = state().comms.slots();
     for comm in comms {
         p2p::drain_comm(native, comm)?;
     }
     let mut changed = false;
-    if let Some(sweep) = sweep {
+    if let Some(mut sweep) = sweep {
         store_matched(native)?;
         // Before this rank says that nothing is pending: others still serve what it has asked of their memory.
         windows::flush_used()?;
-        changed = set_incomplete(test_active(sweep)?);
+        // Not under the lock of the cut: a test may run user operations.
+        let pending = sweep.step()?;
+        changed = publish_pending(epoch, pending, Some(sweep));
     }
     Ok(changed || COUNTERS.received.load(Ordering::Relaxed) != received_before)
 }
 
-/// Publishes how many operations are not complete.
-fn set_incomplete(pending: u64) -> bool {
-    match cut().get() {
-        Some(cut) => cut.pending.replace(pending) != Some(pending),
-        None => false,
+/// Publishes how many operations are not complete in attempt `epoch`, and keeps the requests that are to be tested further.
+fn publish_pending(epoch: u64, pending: u64, sweep: Option<Sweep>) -> bool {
+    let mut guard = cut();
+    let Some(cut) = guard.get() else { return false };
+    if cut.rank.epoch() != epoch || cut.rank.phase() != Phase::Stop {
+        return false;
     }
+    cut.sweep = sweep;
+    cut.pending.replace(pending) != Some(pending)
 }
 
 /// The requests to test, once every thread is parked. That is looked at only where a thread has parked since they were
 /// listed: it may have started some.
-fn sweep_if_parked() -> Option<Sweep> {
+fn sweep_if_parked(epoch: u64) -> Option<Sweep> {
     let threads = {
         let mut guard = cut();
         let cut = guard.get()?;
         let threads = cut.parked.len();
         if let Some(sweep) = cut.sweep.take()
-            && sweep.is_for(threads)
+            && sweep.is_for(epoch, threads)
         {
             return Some(sweep);
         }
@@ -579,17 +588,7 @@ fn sweep_if_parked() -> Option<Sweep> {
         }
         threads
     };
-    Some(Sweep::begin(threads))
-}
-
-/// Tests some of what is active; returns how many requests are not complete that have to be.
-fn test_active(mut sweep: Sweep) -> Result<u64, MpiError> {
-    // Not under the lock of the cut: a test may run user operations.
-    let pending = sweep.step();
-    if let Some(cut) = cut().get() {
-        cut.sweep = Some(sweep);
-    }
-    pending
+    Some(Sweep::begin(epoch, threads))
 }
 
 /// Receives messages that are out of matching into memory that the image holds.

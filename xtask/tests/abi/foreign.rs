@@ -40,8 +40,10 @@ fn prototypes(header: &str) -> Vec<String> {
         let words = statement.split_whitespace().collect::<Vec<_>>().join(" ");
         let (before, _) = words.split_once('(')?;
         let name = before.rsplit(' ').next()?;
-        (!words.contains('{') && !words.starts_with("typedef") && is_function(name))
-            .then_some(words)
+        // The header has function bodies, in which functions are called.
+        let is_call = words.starts_with("return ") || before.contains('=');
+        let is_other = words.contains('{') || words.starts_with("typedef");
+        (!is_call && !is_other && is_function(name)).then_some(words)
     };
     statements.split(';').filter_map(prototype).collect()
 }

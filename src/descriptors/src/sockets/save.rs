@@ -1,6 +1,8 @@
 //! Describing sockets: each by itself first, then who is connected with whom.
 
+use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 use super::diag::Diag;
 use super::{Socket, State, family, options, queue, raw};
@@ -120,41 +122,71 @@ fn towards(socket: BorrowedFd<'_>) -> State {
     }
 }
 
+/// How long acknowledgements between ends of the program are waited for; those that do not come by then wait for room.
+const SETTLES_WITHIN: Duration = Duration::from_millis(300);
+
 /// Finds out whose other end is whose, and looks at what is in the sockets; `found`: the first descriptor of each open file.
-pub(crate) fn find_pairs(found: &[Found], saved: &mut Descriptors) -> Result<(), DescriptorError> {
+pub(crate) fn find_pairs(found: &[Found], saved: &mut Descriptors) {
     let all: Vec<Socket> = saved
         .files
         .iter()
         .filter_map(|file| file.what.socket().cloned())
         .collect();
+    for_each_socket(found, saved, |socket, end| {
+        connect(socket, &all, end).map(|()| false)
+    });
+    settle(found, saved);
+    for_each_socket(found, saved, fill);
+    while lose_other_ends(found, saved) {}
+}
+
+/// Does `look` to each socket. It says whether descriptors were on their way in it, or why it is lost.
+fn for_each_socket(
+    found: &[Found],
+    saved: &mut Descriptors,
+    mut look: impl FnMut(&mut Socket, BorrowedFd<'_>) -> Result<bool, String>,
+) {
     for (at, file) in saved.files.iter_mut().enumerate() {
         let What::Socket(socket) = &mut file.what else {
             continue;
         };
-        let kept = connect(socket, &all, found[at].descriptor)
-            .and_then(|()| fill(socket, found[at].descriptor));
-        match kept {
-            Ok(had_descriptors) => {
-                if had_descriptors {
-                    saved.lost.push(Lost {
-                        then: "After a restart the messages come without them".into(),
-                        ..Lost::descriptor(
-                            found[at].number,
-                            &found[at].link,
-                            "descriptors are on their way in it (SCM_RIGHTS)",
-                        )
-                    });
-                }
-            }
+        let lost = |why: &str| Lost::descriptor(found[at].number, &found[at].link, why);
+        match look(socket, found[at].descriptor) {
+            Ok(false) => {}
+            Ok(true) => saved.lost.push(Lost {
+                then: "After a restart the messages come without them".into(),
+                ..lost("descriptors are on their way in it (SCM_RIGHTS)")
+            }),
             Err(why) => {
-                let lost = Lost::descriptor(found[at].number, &found[at].link, &why);
-                saved.lost.push(lost);
+                saved.lost.push(lost(&why));
                 file.what = What::Lost;
             }
         }
     }
-    lose_other_ends(found, saved);
-    Ok(())
+}
+
+/// Waits until what was sent over the program's TCP connections has arrived, as far as there is room for it.
+///
+/// The system delivers over the loopback when it comes to it, and delays acknowledgements.
+fn settle(found: &[Found], saved: &Descriptors) {
+    let begin = Instant::now();
+    let ends = saved.files.iter().enumerate().filter(|(_, file)| {
+        file.what
+            .socket()
+            .is_some_and(|socket| socket.is_tcp() && matches!(socket.state, State::Ours(_)))
+    });
+    let ends: Vec<_> = ends.map(|(at, _)| found[at].descriptor).collect();
+    loop {
+        for end in &ends {
+            // Sends the acknowledgement that is due. Where it is refused, the wait ends with its time.
+            let _ = raw::set_number(*end, libc::IPPROTO_TCP, libc::TCP_QUICKACK, 1);
+        }
+        let has_arrived = ends.iter().all(|end| raw::unsent(*end) == Ok(0));
+        if has_arrived || begin.elapsed() > SETTLES_WITHIN {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Sees whether the other end is one of the program's.
@@ -187,9 +219,6 @@ fn fill(socket: &mut Socket, end: BorrowedFd<'_>) -> Result<bool, String> {
     }
     let failed = |errno| format!("what is in it cannot be looked at: {errno}");
     if socket.is_tcp() && matches!(socket.state, State::Ours(_)) {
-        // So that what has arrived at the other end is known here to have.
-        let told = raw::set_number(end, libc::IPPROTO_TCP, libc::TCP_QUICKACK, 1);
-        told.map_err(failed)?;
         // When this process has been killed, the system keeps the connection's ports for a minute; so a restart may have them.
         let told = raw::set_number(end, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1);
         told.map_err(failed)?;
@@ -199,37 +228,34 @@ fn fill(socket: &mut Socket, end: BorrowedFd<'_>) -> Result<bool, String> {
     Ok(queue.had_descriptors)
 }
 
+/// Why an end is lost with the other one.
+const OTHER_END_LOST: &str = "its other end cannot be kept";
+/// Why both are.
+const STUCK: &str = "more bytes are on their way in the connection than its other end has room for";
+
 /// A connection of which one end cannot be kept has no other either; nor has one with bytes between its ends.
-fn lose_other_ends(found: &[Found], saved: &mut Descriptors) {
-    let kept: Vec<u64> = saved
-        .files
-        .iter()
-        .filter_map(|file| Some(file.what.socket()?.inode))
-        .collect();
-    let mut lost_pairs = Vec::new();
-    for (at, file) in saved.files.iter().enumerate() {
-        let Some(socket) = file.what.socket() else {
-            continue;
-        };
+///
+/// Says whether there were any; then ends of theirs may have none.
+fn lose_other_ends(found: &[Found], saved: &mut Descriptors) -> bool {
+    let sockets = || saved.files.iter().map(|file| file.what.socket());
+    let kept: Vec<u64> = sockets().flatten().map(|socket| socket.inode).collect();
+    let mut lost_ends = BTreeMap::new();
+    for (socket, found) in sockets().zip(found) {
+        let Some(socket) = socket else { continue };
         let State::Ours(peer) = socket.state else {
             continue;
         };
-        let is_stuck = socket.is_tcp() && raw::unsent(found[at].descriptor).unwrap_or(1) != 0;
-        if is_stuck || !kept.contains(&peer) {
-            lost_pairs.extend([socket.inode, peer]);
+        if !kept.contains(&peer) {
+            lost_ends.insert(socket.inode, OTHER_END_LOST);
+        } else if socket.is_tcp() && raw::unsent(found.descriptor) != Ok(0) {
+            lost_ends.extend([(socket.inode, STUCK), (peer, STUCK)]);
         }
     }
-    for (at, file) in saved.files.iter_mut().enumerate() {
-        if file
-            .what
-            .socket()
-            .is_some_and(|socket| lost_pairs.contains(&socket.inode))
-        {
-            let why =
-                "more bytes are on their way in the connection than its other end has room for";
-            let lost = Lost::descriptor(found[at].number, &found[at].link, why);
-            saved.lost.push(lost);
-            file.what = What::Lost;
+    for_each_socket(found, saved, |socket, _| {
+        match lost_ends.get(&socket.inode) {
+            Some(why) => Err((*why).to_owned()),
+            None => Ok(false),
         }
-    }
+    });
+    !lost_ends.is_empty()
 }

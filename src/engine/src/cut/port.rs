@@ -37,6 +37,7 @@ impl RankPort for Port {
             Broadcast::Intent { .. } => {
                 cut.taken = false;
                 cut.pending = None;
+                cut.sweep = None;
                 cut.times = Times {
                     intent: Some(Instant::now()),
                     ..Times::default()

@@ -35,13 +35,13 @@ pub(super) struct Sweep {
     waiting: VecDeque<Waiting>,
     /// How many of them have to complete.
     unfinished: u64,
-    /// How many threads were parked when they were listed.
-    threads: usize,
+    /// The attempt in which they were listed, and how many threads were parked then.
+    listed: (u64, usize),
 }
 
 impl Sweep {
-    /// All that is active, `threads` being parked.
-    pub(super) fn begin(threads: usize) -> Self {
+    /// All that is active in attempt `epoch`, `threads` being parked.
+    pub(super) fn begin(epoch: u64, threads: usize) -> Self {
         let state = state();
         let mut active: Vec<_> = state
             .requests
@@ -55,13 +55,13 @@ impl Sweep {
         Self {
             waiting,
             unfinished,
-            threads,
+            listed: (epoch, threads),
         }
     }
 
-    /// Whether no thread has parked since.
-    pub(super) fn is_for(&self, threads: usize) -> bool {
-        self.threads == threads
+    /// Whether it is of attempt `epoch`, and no thread has parked since.
+    pub(super) fn is_for(&self, epoch: u64, threads: usize) -> bool {
+        self.listed == (epoch, threads)
     }
 
     /// Tests on from where the last step stopped; returns how many are not complete that have to be.
