@@ -149,6 +149,8 @@ macro_rules! all_kept {
             partitioned_kept 2,
             persistent_kept 4,
             requests_kept 2,
+            #[ignore = "needs 10 GiB of memory and 5 of disk"]
+            large_kept 2,
         }
     };
 }
@@ -173,9 +175,10 @@ macro_rules! calls {
 /// A test per program, from the first MPI to the second.
 #[macro_export]
 macro_rules! kept {
-    ($from:ident => $to:ident: $($name:ident $ranks:literal,)*) => {
+    ($from:ident => $to:ident: $($(#[$attribute:meta])* $name:ident $ranks:literal,)*) => {
         $(
             #[test]
+            $(#[$attribute])*
             fn $name() {
                 $crate::crossing::passes($crate::calls::kept(
                     stringify!($name),

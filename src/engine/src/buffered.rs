@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The copies lie in memory of ours, so nothing is ever written to the application's buffer, and a library below needs
-//! no buffer. A message goes by the buffer of its communicator if that has one, else by the process' or a session's. At a cut all sends
-//! are complete: an image holds attached buffers and no messages in them.
+//! no buffer. A message goes by the buffer of its communicator if that has one, else by its session's, else by the process'.
+//! At a cut all sends are complete: an image holds attached buffers and no messages in them.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -34,12 +34,6 @@ pub enum Owner {
     Comm(u64),
     /// A session, by its upper handle.
     Session(u64),
-}
-
-impl Owner {
-    fn is_session(&self) -> bool {
-        matches!(self, Self::Session(_))
-    }
 }
 
 /// A message on its way.
@@ -97,24 +91,18 @@ impl Buffers {
             .ok_or_else(|| MpiError::new(mpi::MPI_ERR_BUFFER, "no buffer is attached"))
     }
 
-    /// The buffer that messages on `comm` go by. Which session a communicator comes of is not known, so a session's
-    /// buffer serves where there is no other.
-    fn for_comm(&mut self, comm: u64) -> Result<&mut Buffer, MpiError> {
-        let of_a_session = self
-            .attached
-            .iter()
-            .map(|buffer| buffer.owner)
-            .find(Owner::is_session);
-        let candidates = [Some(Owner::Comm(comm)), Some(Owner::Process), of_a_session];
+    /// The buffer that messages on `comm`, which comes of `session`, go by (MPI-5.0 section 3.6).
+    fn for_comm(&mut self, comm: u64, session: Option<u64>) -> Result<&mut Buffer, MpiError> {
+        let candidates = [Some(Owner::Comm(comm)), session.map(Owner::Session)];
         let mut owners = candidates.into_iter().flatten();
         let owner = owners.find(|owner| self.of(*owner).is_some());
         self.attached_or_error(owner.unwrap_or(Owner::Process))
     }
 
-    /// Makes room for a message of `bytes` on `comm`; returns its serial number.
-    fn reserve(&mut self, comm: u64, bytes: i64) -> Result<u64, MpiError> {
+    /// Makes room for a message of `bytes` on `comm`, which comes of `session`; returns its serial number.
+    fn reserve(&mut self, comm: u64, session: Option<u64>, bytes: i64) -> Result<u64, MpiError> {
         let serial = self.serial + 1;
-        let buffer = self.for_comm(comm)?;
+        let buffer = self.for_comm(comm, session)?;
         let (used, size) = (buffer.charged_bytes(), buffer.size_bytes);
         let charged_bytes = bytes + CHARGED_OVERHEAD_BYTES;
         if !buffer.is_automatic() && used + charged_bytes > size {
@@ -259,7 +247,12 @@ pub fn send(args: &SendArgs) -> Call {
     }
     let (copy, len_bytes) = deliver::pack(args.buffer, args.count, args.datatype, args.comm)?;
     reap()?;
-    let serial = state().buffers.reserve(args.comm, len_bytes as i64)?;
+    let serial = {
+        let mut state = state();
+        let session = state.origins.session_of(args.comm);
+        let len_bytes = len_bytes as i64;
+        state.buffers.reserve(args.comm, session, len_bytes)?
+    };
     let started = p2p::start_send(SendArgs {
         buffer: copy.as_ptr() as u64,
         count: len_bytes as i64,

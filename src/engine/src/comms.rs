@@ -32,6 +32,9 @@ use crate::{cut, foreign, native_call, side_channel};
 #[derive(Debug, Clone, Copy)]
 struct Below {
     native: u64,
+    /// Of an intercommunicator that was made of communicators of ours: this process' side. Intel MPI's 2021.18 gives the side's
+    /// context to others as soon as it is freed, and the collectives of the intercommunicator go on using it.
+    side: Option<u64>,
     clock: ClockId,
 }
 
@@ -129,20 +132,34 @@ impl Comms {
         if facts.foreign {
             foreign::connected();
         }
-        self.below.insert(handle.word(), Below { native, clock });
+        let below = Below {
+            native,
+            side: None,
+            clock,
+        };
+        self.below.insert(handle.word(), below);
         publish::publish_comm(u64::from(handle.word()), &facts);
         Ok(())
     }
 
-    /// Takes a communicator out of the tables; returns its native handle.
-    pub fn disconnect(&mut self, handle: CommHandle) -> Option<u64> {
+    /// Keeps native communicator `side`, of which `intercomm` was made, as long as that.
+    pub fn keep_side(&mut self, intercomm: CommHandle, side: u64) {
+        if let Some(below) = self.below.get_mut(&intercomm.word()) {
+            below.side = Some(side);
+        }
+    }
+
+    /// Takes a communicator out of the tables; returns what it has below, to be freed in this order.
+    pub fn disconnect(&mut self, handle: CommHandle) -> Vec<u64> {
         if publish::comm(u64::from(handle.word())).is_some_and(CommSlot::is_foreign) {
             foreign::disconnected();
         }
         publish::retire_comm(u64::from(handle.word()));
-        let below = self.below.remove(&handle.word())?;
+        let Some(below) = self.below.remove(&handle.word()) else {
+            return Vec::new();
+        };
         cut::retire_clock(below.clock);
-        Some(below.native)
+        std::iter::once(below.native).chain(below.side).collect()
     }
 }
 
@@ -342,7 +359,9 @@ fn enrol(
         comm.info = from.info.clone();
     }
     state.objects.hold_errhandler(comm.errhandler)?;
-    Ok(state.comms.set_mut()?.insert(comm)?)
+    let made = state.comms.set_mut()?.insert(comm)?;
+    state.origins.derive(u64::from(made.word()), parent);
+    Ok(made)
 }
 
 /// Adopts the duplicate of `parent` that the native library is making: `place` is where it will put the handle.
@@ -364,26 +383,27 @@ pub fn adopt_forming(parent: u64, place: Vec<u64>) -> Result<u64, MpiError> {
     Ok(u64::from(handle.word()))
 }
 
-/// Takes a communicator out of the tables, and what it held; returns its native handle if it has one.
-pub fn forget(handle: CommHandle) -> Result<Option<u64>, MpiError> {
+/// Takes a communicator out of the tables, and what it held; returns what it has below, to be freed in this order.
+pub fn forget(handle: CommHandle) -> Result<Vec<u64>, MpiError> {
     let mut state = state();
     if let Some(comm) = state.comms.set_mut()?.free(handle)? {
         state.objects.errhandlers.release(comm.errhandler);
     }
     state.buffers.comm_gone(u64::from(handle.word()));
+    state.origins.forget(u64::from(handle.word()));
     Ok(state.comms.disconnect(handle))
 }
 
 /// Takes a communicator out of the tables and frees it below: collective.
 pub fn free(word: u64) -> Call {
-    match forget(handle(word)?)? {
-        Some(mut below) => native_call::call(
+    for mut below in forget(handle(word)?)? {
+        native_call::call(
             native()?,
             fns::MPI_COMM_FREE,
             &[native_call::out(&mut below)],
-        ),
-        None => Ok(()),
+        )?;
     }
+    Ok(())
 }
 
 /// How many neighbours a rank has in its communicator's topology: (in, out).

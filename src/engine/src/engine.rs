@@ -30,6 +30,7 @@ use crate::comms::Comms;
 use crate::error::MpiError;
 use crate::foreign::Foreign;
 use crate::objects::Objects;
+use crate::origins::Origins;
 use crate::p2p::Matched;
 use crate::partitioned::Partitioned;
 use crate::predefined_attributes::Page;
@@ -108,6 +109,9 @@ pub struct State {
     /// Sessions.
     #[serde(default)]
     pub sessions: Sessions,
+    /// Which sessions groups and communicators come of.
+    #[serde(default)]
+    pub origins: Origins,
     /// Buffers attached for buffered sends.
     #[serde(default)]
     pub buffers: Buffers,
@@ -156,6 +160,7 @@ impl Default for State {
             windows_below: WindowsBelow::default(),
             files: Files::default(),
             sessions: Sessions::default(),
+            origins: Origins::default(),
             buffers: Buffers::default(),
             partitioned: Partitioned::default(),
             outgoing: Outgoing::default(),

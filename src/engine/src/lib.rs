@@ -62,6 +62,7 @@ mod native_info;
 mod native_type;
 mod objects;
 mod ops;
+mod origins;
 mod outputs;
 mod own_window;
 mod p2p;

@@ -47,20 +47,27 @@ fn communicators(native: &Native) -> Result<(), MpiError> {
             .collect()
     };
     for (handle, comm) in order {
-        let below = make(native, &comm)?;
+        let (below, side) = make(native, &comm)?;
         comms::return_errors(native, below)?;
-        state().comms.connect(handle, below)?;
+        let mut state = state();
+        state.comms.connect(handle, below)?;
+        if let Some(side) = side {
+            state.comms.keep_side(handle, side);
+        }
     }
     Ok(())
 }
 
-/// Makes one native communicator; collective over its members.
-fn make(native: &Native, comm: &Communicator) -> Result<u64, MpiError> {
+/// Makes one native communicator; collective over its members. With an intercommunicator comes its local side, which it needs.
+fn make(native: &Native, comm: &Communicator) -> Result<(u64, Option<u64>), MpiError> {
     let local = create_group(native, &comm.local)?;
-    match &comm.remote {
-        None => add_topology(native, local, &comm.topology),
-        Some(remote) => connect_sides(native, local, &comm.local, remote),
-    }
+    Ok(match &comm.remote {
+        None => (add_topology(native, local, &comm.topology)?, None),
+        Some(remote) => {
+            let connected = connect_sides(native, local, &comm.local, remote)?;
+            (connected, Some(local))
+        }
+    })
 }
 
 /// `MPI_Comm_create_group` of world ranks.
@@ -80,7 +87,7 @@ pub fn create_group(native: &Native, members: &Group) -> Result<u64, MpiError> {
 /// `MPI_Intercomm_create` with the two first members as leaders.
 fn connect_sides(
     native: &Native,
-    mut local: u64,
+    local: u64,
     mine: &Group,
     other: &Group,
 ) -> Result<u64, MpiError> {
@@ -98,7 +105,6 @@ fn connect_sides(
         native_call::out(&mut comm),
     ];
     native_call::call(native, fns::MPI_INTERCOMM_CREATE, &arguments)?;
-    native_call::call(native, fns::MPI_COMM_FREE, &[native_call::out(&mut local)])?;
     Ok(comm)
 }
 

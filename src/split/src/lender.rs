@@ -84,12 +84,17 @@ fn make_lender() {
     made.recv().expect("the lender sends before it parks");
 }
 
+/// Whether this is a forked process, which has no factory.
+pub(crate) fn is_forked() -> bool {
+    FACTORY_PID.load(Ordering::Acquire) != sys::getpid()
+}
+
 /// Repeats `claim` until it yields a block, and asks the factory for one more whenever it does not.
 pub(crate) fn obtain(claim: impl Fn() -> Option<&'static ThreadBlock>) -> &'static ThreadBlock {
     if let Some(block) = claim() {
         return block;
     }
-    if FACTORY_PID.load(Ordering::Acquire) != sys::getpid() {
+    if is_forked() {
         sys::die(
             "mana: a forked process calls MPI in a new thread, which is not possible: it must exec first\n",
         );

@@ -11,10 +11,13 @@
 //!
 //! clone(2) copies %gs, so a new thread starts with its creator's block; its FS differs from the block's `upper_fs`, and
 //! its first crossing takes the slow path here ([`adopt`]). libc gives the stack and TLS of a dead thread to the next
-//! one: then the block with that FS is the right one already. Blocks are never freed, those of dead threads are reused
-//! as they are: what the lower half keeps in thread-locals and in the engine's slot outlives the upper thread.
+//! one: then the block with that FS is the right one. It must be taken, too, before anybody may use it, or its owner would be a
+//! dead thread and others could take it; so a new thread forgets its creator's block ([`forget_inherited`]). Blocks are never
+//! freed, those of dead threads are reused as they are: what the lower half keeps in thread-locals and in the engine's slot
+//! outlives the upper thread.
 //!
-//! Invariant: no two living threads use one block, because no two living threads have one FS.
+//! Invariant: no two living threads use one block. Who takes one says so in its `owner`, which never has a value twice, and
+//! only if that still is what it was when its thread was seen to be gone.
 
 #![expect(
     unsafe_code,
@@ -27,7 +30,7 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use crate::signals::{MaskGuard, alternate_stack};
 use crate::{arch, lender, sys, window};
@@ -45,7 +48,8 @@ pub struct ThreadBlock {
     pub(crate) inside: AtomicU64,
     /// Stack pointer at the innermost callback into the upper half, 0 when there is none.
     callback_mark: AtomicU64,
-    tid: AtomicU32,
+    /// An [`Owner`].
+    owner: AtomicU64,
     pub(crate) interrupted: AtomicBool,
     pub(crate) blocks_signals: AtomicBool,
     pub(crate) park_stack_top: u64,
@@ -60,9 +64,29 @@ static MAIN: AtomicPtr<ThreadBlock> = AtomicPtr::new(ptr::null_mut());
 
 /// `upper_fs` of a block nobody uses.
 const FREE: u64 = 0;
-/// `upper_fs` of a block that a thread is taking: it is nobody else's from the moment on at which it can be seen not to be
-/// free, and its `tid` is that of a living thread before anybody may look whether that thread is gone.
-const BEING_TAKEN: u64 = u64::MAX - 1;
+
+/// Who uses a block: the number of the thread, 0 before the first, below how often the block has changed hands. A thread's number
+/// or FS base alone would not do: both come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Owner(u64);
+
+impl Owner {
+    const NOBODY: Self = Self(0);
+
+    fn tid(self) -> Tid {
+        self.0 as Tid
+    }
+
+    /// `tid` after this one.
+    fn followed_by(self, tid: Tid) -> Self {
+        Self((self.0 >> 32).wrapping_add(1) << 32 | u64::from(tid as u32))
+    }
+
+    /// Whether the thread is gone.
+    fn is_gone(self) -> bool {
+        !sys::thread_exists(self.tid())
+    }
+}
 
 /// Room for what runs on a parked thread: the interrupt handler, which may write an image.
 const PARK_STACK_BYTES: usize = 1 << 20;
@@ -74,7 +98,7 @@ impl ThreadBlock {
             lower_fs: AtomicU64::new(lower_fs),
             inside: AtomicU64::new(0),
             callback_mark: AtomicU64::new(0),
-            tid: AtomicU32::new(0),
+            owner: AtomicU64::new(Owner::NOBODY.0),
             interrupted: AtomicBool::new(false),
             blocks_signals: AtomicBool::new(false),
             park_stack_top,
@@ -109,7 +133,12 @@ impl ThreadBlock {
     /// Kernel's number of the thread that uses this block; 0 before its first use.
     #[must_use]
     pub fn tid(&self) -> Tid {
-        self.tid.load(Ordering::Relaxed) as Tid
+        self.owner().tid()
+    }
+
+    /// Acquired, so that what it has left in the block is seen.
+    fn owner(&self) -> Owner {
+        Owner(self.owner.load(Ordering::Acquire))
     }
 
     /// FS base of the thread in the upper half.
@@ -170,9 +199,15 @@ impl ThreadBlock {
         !left
     }
 
-    /// Makes this the block of the calling thread.
+    /// Makes this the block of the calling thread, which has taken it or for which it was taken.
     fn own(&self) {
-        self.tid.store(sys::gettid() as u32, Ordering::Relaxed);
+        let owner = self.owner();
+        let tid = sys::gettid();
+        if owner.tid() != tid {
+            // Whoever took it lives, so nobody else changes this.
+            self.owner
+                .store(owner.followed_by(tid).0, Ordering::Release);
+        }
         self.callback_mark.store(0, Ordering::Relaxed);
         self.interrupted.store(false, Ordering::Relaxed);
         self.blocks_signals.store(false, Ordering::Relaxed);
@@ -187,22 +222,39 @@ impl ThreadBlock {
         self.own();
     }
 
-    /// Takes the block for the calling thread, whose upper half has FS base `fs`, if its FS base still is `from`.
-    fn claim(&self, from: u64, fs: u64) -> bool {
+    /// Takes the block for the calling thread, whose upper half has FS base `fs`, if its owner still is the one that was `seen`.
+    fn claim(&self, seen: Owner, fs: u64) -> bool {
+        let next = seen.followed_by(sys::gettid());
         let taken = self
-            .upper_fs
-            .compare_exchange(from, BEING_TAKEN, Ordering::AcqRel, Ordering::Relaxed)
+            .owner
+            .compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok();
         if taken {
-            self.tid.store(sys::gettid() as u32, Ordering::Relaxed);
             self.upper_fs.store(fs, Ordering::Release);
         }
         taken
     }
 
-    /// Whether the block's thread is gone and was not inside the lower half when it went.
-    fn is_abandoned(&self) -> bool {
-        self.inside.load(Ordering::Relaxed) == 0 && !sys::thread_exists(self.tid())
+    /// Takes the block of a thread that is gone, and had FS base `fs`. A thread that has changed its own FS base finds its own.
+    fn claim_again(&self, fs: u64) -> bool {
+        let owner = self.owner();
+        self.upper_fs() == fs
+            && (owner.tid() == sys::gettid() || owner.is_gone())
+            && self.claim(owner, fs)
+    }
+
+    /// Takes a block that nobody has used yet.
+    fn claim_fresh(&self, fs: u64) -> bool {
+        self.owner() == Owner::NOBODY && self.claim(Owner::NOBODY, fs)
+    }
+
+    /// Takes the block of a thread that is gone and was not inside the lower half when it went.
+    fn claim_abandoned(&self, fs: u64) -> bool {
+        let owner = self.owner();
+        owner != Owner::NOBODY
+            && self.inside.load(Ordering::Relaxed) == 0
+            && owner.is_gone()
+            && self.claim(owner, fs)
     }
 }
 
@@ -231,13 +283,28 @@ impl Drop for CallbackMark<'_> {
     }
 }
 
+/// The block of threads that have none yet. No thread owns it; only `own` and the crossing's comparison look at it.
+static NOBODYS: ThreadBlock = ThreadBlock::new(0, 0);
+
 /// Gives the calling thread, and those that it will create, a block that is nobody's, so that the entries find one: the
 /// first crossing adopts a real one.
 pub(crate) fn begin_with_nobody() {
-    static NOBODY: ThreadBlock = ThreadBlock::new(0, 0);
     if arch::read_gs() == 0 {
-        // SAFETY: a block that no thread will own; only `own` and the crossing's comparison look at it.
-        unsafe { arch::write_gs((&raw const NOBODY) as u64) };
+        // SAFETY: a block that lives for ever.
+        unsafe { arch::write_gs((&raw const NOBODYS) as u64) };
+    }
+}
+
+/// A new thread forgets the block of its creator, which may have had the FS base that is this thread's now. Called on a thread
+/// of the upper half when it changes its signal mask: that is what libc's threads do first.
+pub(crate) fn forget_inherited() {
+    let block = arch::read_gs() as *const ThreadBlock;
+    // SAFETY: %gs is 0 or the address of a block, and blocks live for ever.
+    let is_mine = unsafe { block.as_ref() }.is_none_or(|block| block.tid() == sys::gettid());
+    // A forked process goes on with the block of the thread that forked.
+    if !is_mine && !lender::is_forked() {
+        // SAFETY: as above.
+        unsafe { arch::write_gs((&raw const NOBODYS) as u64) };
     }
 }
 
@@ -317,9 +384,7 @@ fn find(fs: u64) -> &'static ThreadBlock {
         return main;
     }
     // Its thread is dead: libc gave its TLS to this one. Others may be after the block, too.
-    if let Some(block) =
-        ThreadBlock::all().find(|block| block.upper_fs() == fs && block.claim(fs, fs))
-    {
+    if let Some(block) = ThreadBlock::all().find(|block| block.claim_again(fs)) {
         return block;
     }
     lender::obtain(|| claim_unused(fs, main))
@@ -328,21 +393,15 @@ fn find(fs: u64) -> &'static ThreadBlock {
 /// A block that was never used or whose thread is gone, now with upper FS base `fs`.
 fn claim_unused(fs: u64, main: Option<&ThreadBlock>) -> Option<&'static ThreadBlock> {
     let is_main = |block: &ThreadBlock| main.is_some_and(|main| ptr::eq(main, block));
-    let fresh = || ThreadBlock::all().find(|block| block.claim(FREE, fs));
-    let abandoned = || {
-        ThreadBlock::all().find(|block| {
-            // Acquired, so that the tid is that of the thread with this FS base.
-            let old = block.upper_fs.load(Ordering::Acquire);
-            let used = old != FREE && old != BEING_TAKEN && !is_main(block);
-            used && block.is_abandoned() && block.claim(old, fs)
-        })
-    };
+    let fresh = || ThreadBlock::all().find(|block| block.claim_fresh(fs));
+    let abandoned =
+        || ThreadBlock::all().find(|block| !is_main(block) && block.claim_abandoned(fs));
     fresh().or_else(abandoned)
 }
 
 /// A block for a thread that a restart makes; its lower TLS is free to be used.
 pub(crate) fn block_for_restored(upper_fs: u64) -> &'static ThreadBlock {
-    lender::obtain(|| ThreadBlock::all().find(|block| block.claim(FREE, upper_fs)))
+    lender::obtain(|| ThreadBlock::all().find(|block| block.claim_fresh(upper_fs)))
 }
 
 #[cfg(test)]
@@ -354,16 +413,40 @@ mod tests {
     #[test]
     fn a_block_is_claimed_by_one_thread_at_a_time() {
         let block = ThreadBlock::new(0, 0);
-        assert!(block.claim(FREE, 0x1000));
-        assert!(!block.is_abandoned(), "this thread lives");
-        assert!(!block.claim(FREE, 0x2000));
-        block.tid.store(i32::MAX as u32, Ordering::Relaxed);
-        assert!(block.is_abandoned(), "no thread has such a number");
-        assert!(block.claim(0x1000, 0x2000));
-        assert!(!block.is_abandoned() && block.upper_fs() == 0x2000);
+        assert!(block.claim_fresh(0x1000));
+        assert!(!block.claim_fresh(0x2000));
+        assert!(!block.claim_abandoned(0x2000), "this thread lives");
+        its_thread_ends(&block);
+        assert!(block.claim_abandoned(0x2000));
+        assert_eq!(block.upper_fs(), 0x2000);
+        its_thread_ends(&block);
         assert!(
-            !block.claim(0x1000, 0x3000),
+            !block.claim_again(0x1000),
             "its old FS base finds it no more"
         );
+        assert!(block.claim_again(0x2000));
+    }
+
+    /// One thread sees that the owner is gone; before it takes the block, another one comes, which was given the TLS of the dead
+    /// thread, so that all but the times the block has changed hands is as it was.
+    #[test]
+    fn a_block_that_was_taken_meanwhile_is_not_taken_again() {
+        let block = ThreadBlock::new(0, 0);
+        assert!(block.claim_fresh(0x1000));
+        its_thread_ends(&block);
+        let seen = block.owner();
+        assert!(seen.is_gone());
+        assert!(block.claim_again(0x1000));
+        assert!(!block.claim(seen, 0x2000));
+        its_thread_ends(&block);
+        assert!(
+            !block.claim(seen, 0x2000),
+            "of the same number, but not the same"
+        );
+    }
+
+    fn its_thread_ends(block: &ThreadBlock) {
+        let no_thread = block.owner().followed_by(i32::MAX);
+        block.owner.store(no_thread.0, Ordering::Relaxed);
     }
 }

@@ -218,7 +218,7 @@ pub fn comm_disconnect(a: &mut Args<'_>) -> Call {
     attributes::delete_all(word)?;
     let _connecting = comm.is_foreign().then(Connecting::begin);
     carriers::comm_goes(comm)?;
-    if let Some(mut below) = comms::forget(comms::handle(word)?)? {
+    for mut below in comms::forget(comms::handle(word)?)? {
         native_call::call(
             native()?,
             fns::MPI_COMM_DISCONNECT,

@@ -133,6 +133,7 @@ fn create(a: &mut Args<'_>) -> Result<u64, MpiError> {
     let (scope, tag) = scope(&group, a.c_string(1).to_bytes(), 0);
     let below = past_group_gate(a, scope, group.size(), world, || native_comm(&group, tag))?;
     let made = comms::adopt_in(mpi::MPI_COMM_WORLD, scope, below, Inherit::Errhandler)?;
+    state().origins.derive(made, a.raw(0));
     dress(made, errhandler, hints)?;
     Ok(made)
 }
@@ -171,7 +172,7 @@ fn connect(a: &mut Args<'_>) -> Result<u64, MpiError> {
         ));
     }
     let (gid, native_tag) = scope(&both, tag, 1);
-    let below = past_group_gate(a, gid, both.size(), world, || {
+    let (below, side) = past_group_gate(a, gid, both.size(), world, || {
         let (library, side) = (native()?, native_comm(&local, native_tag)?);
         let mut made = 0_u64;
         let arguments = [
@@ -183,11 +184,11 @@ fn connect(a: &mut Args<'_>) -> Result<u64, MpiError> {
             native_call::out(&mut made),
         ];
         native_call::call(library, fns::MPI_INTERCOMM_CREATE, &arguments)?;
-        let mut side = side;
-        native_call::call(library, fns::MPI_COMM_FREE, &[native_call::out(&mut side)])?;
-        Ok(made)
+        Ok((made, side))
     })?;
     let made = comms::adopt_in(mpi::MPI_COMM_WORLD, gid, below, Inherit::Errhandler)?;
+    state().comms.keep_side(comms::handle(made)?, side);
+    state().origins.derive(made, a.raw(0));
     dress(made, errhandler, hints)?;
     Ok(made)
 }

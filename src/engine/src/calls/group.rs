@@ -20,15 +20,20 @@ pub fn group_arg(a: &Args<'_>, i: usize) -> Result<Group, MpiError> {
     Ok(state().objects.groups.require(handle)?.clone())
 }
 
-/// Hands a new group out through parameter `i`.
+/// Hands a new group out through parameter `i`; where parameter 0 is of a session, so is the group.
 pub fn hand_out_group(a: &mut Args<'_>, i: usize, group: Group) -> Call {
-    let handle = if group.size() == 0 {
-        GROUP_EMPTY
-    } else {
-        state().objects.groups.insert(group)?
-    };
-    a.set_handle(i, u64::from(handle.word()));
+    let made = insert(group)?;
+    state().origins.derive(u64::from(made.word()), a.raw(0));
+    a.set_handle(i, u64::from(made.word()));
     Ok(())
+}
+
+/// Gives a new group a handle.
+pub fn insert(group: Group) -> Result<GroupHandle, MpiError> {
+    if group.size() == 0 {
+        return Ok(GROUP_EMPTY);
+    }
+    Ok(state().objects.groups.insert(group)?)
 }
 
 /// Length argument `i`, which must not be negative.
@@ -52,6 +57,7 @@ pub fn group_free(a: &mut Args<'_>) -> Call {
             u64::from(handle.word()),
         ));
     }
+    state().origins.forget(u64::from(handle.word()));
     a.set_handle(0, mpi::MPI_GROUP_NULL);
     Ok(())
 }

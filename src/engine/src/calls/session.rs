@@ -18,7 +18,7 @@ use mana_record_replay::session::Session;
 use mana_table::constants as mpi;
 
 use super::errhandler::{raise_on_argument, usable};
-use super::group::hand_out_group;
+use super::group;
 use super::info::{hints, level_by_name, level_name, tell_memory_kinds};
 use crate::args::Args;
 use crate::engine::state;
@@ -134,8 +134,11 @@ pub fn session_get_pset_info(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Group_from_session_pset(session, pset_name, newgroup)`.
 pub fn group_from_session_pset(a: &mut Args<'_>) -> Call {
-    let group = named_set(a)?;
-    hand_out_group(a, 2, group)
+    let group = group::insert(named_set(a)?)?;
+    let session = SessionHandle::from_word(a.raw(0))?;
+    state().origins.begin(group, session);
+    a.set_handle(2, u64::from(group.word()));
+    Ok(())
 }
 
 /// The process set that argument 1 names; upper and lower case are the same (MPI-5.0 section 11.3.2).

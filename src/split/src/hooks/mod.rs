@@ -32,7 +32,7 @@ pub(crate) use paths::{program, set_program};
 use crate::error::Result;
 use crate::gate::{Gate, Hook};
 use crate::steer::{CHANGED_OFFSET, LEAVE_OFFSET};
-use crate::{arch, restore, seccomp, signals, sys, timers, vdso, watches};
+use crate::{arch, restore, seccomp, signals, sys, thread, timers, vdso, watches};
 
 /// Numbers of the virtualised system calls (x86-64).
 pub(crate) const VIRTUALISED: [i64; 50] = [
@@ -274,6 +274,7 @@ fn rt_sigaction(args: [u64; 6]) -> i64 {
 
 /// rt_sigprocmask(2), which cannot block the checkpoint signal, nor SIGSYS while the backstop is armed.
 fn rt_sigprocmask(call: &mut SystemCall) -> Outcome {
+    thread::forget_inherited();
     let [how, set, ..] = call.args;
     if set == 0 || how == libc::SIG_UNBLOCK as u64 {
         return Outcome::unchanged(call);
