@@ -233,6 +233,7 @@ catalogue! { OPEN:
     file_locks
     file_positions
     inotify
+    locked_contents
     many_descriptors
     memfds
     open_flags
@@ -292,6 +293,11 @@ fn saved_often(name: &str) {
 #[test]
 fn waits_of_a_program_that_is_saved_often() {
     saved_often("spans_of_time");
+}
+
+#[test]
+fn locks_of_a_program_that_is_saved_often() {
+    saved_often("locked_contents");
 }
 
 /// A script of the folder.

@@ -24,6 +24,7 @@ mod locks;
 )]
 mod number;
 mod pipes;
+mod reading;
 mod regular;
 mod restore;
 mod save;
