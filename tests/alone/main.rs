@@ -246,6 +246,7 @@ catalogue! { OPEN:
     shared_anonymous
     shared_file
     signalfds
+    socket_oddities
     socket_pairs
     splices
     stdio_buffers
