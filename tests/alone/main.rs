@@ -9,6 +9,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod elsewhere;
 mod lost;
 
 use std::ffi::OsStr;
@@ -68,15 +69,27 @@ impl Lives {
 
     /// Starts `mana WORDS`, which appends to the output.
     fn start(&self, words: &[&str]) -> Life {
-        self.start_with(words, &[])
+        self.start_in(&[], words)
+    }
+
+    /// The same, by way of `place`: a command that executes what follows it.
+    fn start_in(&self, place: &[&str], words: &[&str]) -> Life {
+        let mana = self.install.mana();
+        let line = [place, &[mana.to_str().unwrap()], words].concat();
+        self.spawn(&line, &[])
     }
 
     /// The same, with more settings.
     fn start_with(&self, words: &[&str], settings: &[(&str, &str)]) -> Life {
+        let mana = self.install.mana();
+        self.spawn(&[&[mana.to_str().unwrap()], words].concat(), settings)
+    }
+
+    fn spawn(&self, line: &[&str], settings: &[(&str, &str)]) -> Life {
         let output = OpenOptions::new().append(true).open(&self.output).unwrap();
-        let mut command = Command::new(self.install.mana());
+        let mut command = Command::new(line[0]);
         command
-            .args(words)
+            .args(&line[1..])
             .env("MANA_CKPT_DIR", self.checkpoints.path())
             .envs(settings.iter().copied())
             .stdin(Stdio::null())

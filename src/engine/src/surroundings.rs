@@ -10,10 +10,10 @@
 //! At a restart everything is opened before the agents connect, which is where all ranks meet: so no rank writes to a file
 //! again before each has found it as it was.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use mana_descriptors::{Descriptors, Lost, Program, Standard};
+use mana_descriptors::{Descriptors, FilePolicy, Lost, Program, Standard};
 use mana_split::descriptors::{self, Reserved};
 use mana_split::watches;
 use rustix::fs::Mode;
@@ -104,6 +104,24 @@ pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
     })
 }
 
+/// Enters the program's working directory. Its relative paths would lead astray in another one: so that has to be asked for.
+fn enter(directory: &Path, policy: FilePolicy) -> Result<(), EngineError> {
+    match std::env::set_current_dir(directory) {
+        Err(error) if policy == FilePolicy::Accept => {
+            tracing::warn!(
+                "the program's working directory, {}, cannot be entered ({error}): it goes on in {}",
+                directory.display(),
+                std::env::current_dir().unwrap_or_default().display()
+            );
+            Ok(())
+        }
+        entered => entered.map_err(|source| EngineError::Directory {
+            path: directory.to_owned(),
+            source,
+        }),
+    }
+}
+
 /// Enters a folder that is removed, as the program's has been.
 fn enter_removed() -> Result<(), EngineError> {
     let folder = std::env::temp_dir().join(format!("mana-removed-{}", std::process::id()));
@@ -148,17 +166,9 @@ fn tell(lost: &[Lost]) {
 pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     // First: names of sockets may begin in the working directory.
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
-    if let Some(directory) = &saved.directory
-        && let Err(error) = std::env::set_current_dir(directory)
-    {
-        tracing::warn!(
-            "the program's working directory, {}, cannot be entered ({error}): it goes on in {}",
-            directory.display(),
-            std::env::current_dir().unwrap_or_default().display()
-        );
-    }
-    if saved.directory.is_none() {
-        enter_removed()?;
+    match &saved.directory {
+        Some(directory) => enter(directory, settings().files)?,
+        None => enter_removed()?,
     }
     let stored =
         mana_descriptors::restore(&saved.descriptors, settings().files, &watches::note_again)?;
