@@ -173,6 +173,70 @@ fn a_working_directory_that_is_gone_can_be_done_without() {
     assert!(said.contains("cannot be entered"), "{said}");
 }
 
+/// A program sees the variables of the launcher that it is with, and its own.
+fn launchers_variables(program: &str) {
+    let lives = Lives::new(install().unwrap());
+    let gates = lives.gates.path().to_str().unwrap();
+    let checkpoints = lives.checkpoints.path().to_str().unwrap();
+    let program = built(program);
+    let given: [&[(&str, &str)]; 3] = [
+        &[
+            ("PMI_TEST_CHANGES", "one"),
+            ("PMI_TEST_GOES", "there"),
+            ("TEST_OTHER", "first"),
+        ],
+        &[
+            ("PMI_TEST_CHANGES", "two"),
+            ("OMPI_TEST_COMES", "new"),
+            ("TEST_OTHER", "no"),
+            ("FI_TEST_OWN", "no"),
+        ],
+        &[("PMI_TEST_CHANGES", "three")],
+    ];
+    let mut life = lives.start_with(&["run", &program, gates], given[0]);
+    for number in 1..=2 {
+        lives.save_and_kill(life, number);
+        life = lives.start_with(&["restart", checkpoints], given[number as usize]);
+        open_gate(lives.gates.path(), number);
+    }
+    let ended = life.0.wait().unwrap();
+    assert!(ended.success(), "{ended}: {}", lives.output());
+    let wanted = "\
+1 PMI_TEST_CHANGES=one
+1 PMI_TEST_GOES=there
+1 OMPI_TEST_COMES=
+1 FI_TEST_OWN=own
+1 TEST_OTHER=first
+child one there own
+ready 1
+2 PMI_TEST_CHANGES=two
+2 PMI_TEST_GOES=
+2 OMPI_TEST_COMES=new
+2 FI_TEST_OWN=own
+2 TEST_OTHER=first
+child two new own
+ready 2
+3 PMI_TEST_CHANGES=three
+3 PMI_TEST_GOES=
+3 OMPI_TEST_COMES=
+3 FI_TEST_OWN=own
+3 TEST_OTHER=
+child three own
+ok
+";
+    assert_eq!(lives.output(), wanted);
+}
+
+#[test]
+fn variables_of_another_launcher() {
+    launchers_variables("elsewhere/variables.c");
+}
+
+#[test]
+fn variables_of_another_launcher_in_a_program_with_a_copy_of_them() {
+    launchers_variables("elsewhere/variables_copied.c");
+}
+
 /// A checkpoint by a later `mana`, of whose state this one understands nothing but the version.
 #[test]
 fn a_state_of_a_later_version_is_refused_with_both_versions() {

@@ -46,8 +46,12 @@ pub(crate) fn share(first: RawFd, second: RawFd) -> Option<bool> {
     (order >= 0).then_some(order == 0)
 }
 
-/// Does `work` in a thread that has a copy of the table of descriptors: what it opens and closes is its own.
-pub(crate) fn with_table_of_its_own<T: Send>(work: &(dyn Fn() -> T + Sync)) -> Result<T, Errno> {
+/// Does `work` in a thread that has a copy of the table of descriptors: what it opens and closes is its own. So no lock of the
+/// process on a file goes when that is closed. The thread inherits the caller's signal mask.
+///
+/// # Errors
+/// The system's reason where a thread may not have a table of its own.
+pub fn with_table_of_its_own<T: Send>(work: &(dyn Fn() -> T + Sync)) -> Result<T, Errno> {
     std::thread::scope(|scope| {
         let apart = scope.spawn(|| {
             // SAFETY: takes no pointer. The thread ends with its table; the descriptors of others stay open in theirs.

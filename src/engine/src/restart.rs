@@ -24,7 +24,7 @@ use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
 use crate::error::EngineError;
 use crate::messages::say;
-use crate::{alone, init, local, process, rebuild, restarts, surroundings};
+use crate::{alone, environment, init, local, process, rebuild, restarts, surroundings};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
 pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
@@ -64,6 +64,11 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     restore_state(metadata.state);
     restarts::count_one();
     surroundings::restore(&metadata.surroundings)?;
+    environment::restore(
+        &metadata.surroundings.environment,
+        &metadata.threads,
+        reader.regions(),
+    )?;
     if metadata.alone {
         alone::begin()?;
     } else {
