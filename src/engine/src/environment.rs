@@ -59,12 +59,14 @@ type Variable = (ByteBuf, ByteBuf);
 pub struct Environment {
     /// Where the program's libc keeps it; `None` where that is not known.
     place: Option<Place>,
-    /// What the launcher gave.
+    /// What a launcher gave, to the program.
     given: Vec<Variable>,
 }
 
 /// What the launcher gave to this process.
 static GIVEN: OnceLock<Vec<Variable>> = OnceLock::new();
+/// What an earlier one gave, where the program still has that.
+static STILL: OnceLock<Vec<Variable>> = OnceLock::new();
 /// Where it is in the program, once that has been found: files tell it until the first restart only.
 static PLACE: Mutex<Option<Place>> = Mutex::new(None);
 
@@ -95,7 +97,7 @@ pub fn save() -> Result<Environment, EngineError> {
     }
     Ok(Environment {
         place: place.clone(),
-        given: GIVEN.get().cloned().unwrap_or_default(),
+        given: STILL.get().or(GIVEN.get()).cloned().unwrap_or_default(),
     })
 }
 
@@ -112,6 +114,7 @@ pub fn restore(
     let readable = |start: u64| readable(start, memory);
     let Some(now) = environment::read(place, &readable) else {
         tracing::warn!("the program's environment cannot be read: it stays as it was");
+        let _ = STILL.set(saved.given.clone());
         return Ok(());
     };
     let new = GIVEN.get().map_or(&[][..], Vec::as_slice);
@@ -122,6 +125,7 @@ pub fn restore(
         tracing::warn!(
             "the program was changing its environment at the checkpoint: it keeps the variables of the launcher before"
         );
+        let _ = STILL.set(saved.given.clone());
         return Ok(());
     }
     // SAFETY: no upper code runs yet, and the list has just been read.

@@ -173,7 +173,7 @@ pub fn read(place: &Place, readable: Readable<'_>) -> Option<Vec<(u64, Vec<u8>)>
     }
 }
 
-/// Whether a thread is within what changes the list.
+/// Whether a thread is within what changes the list, or looks so: what a call has left on its stack passes for one.
 #[must_use]
 pub fn is_being_changed(place: &Place, threads: &[ThreadImage], readable: Readable<'_>) -> bool {
     /// Bytes of `struct ucontext` before its general registers.
