@@ -9,6 +9,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod elsewhere;
 mod lost;
 
 use std::ffi::OsStr;
@@ -68,15 +69,27 @@ impl Lives {
 
     /// Starts `mana WORDS`, which appends to the output.
     fn start(&self, words: &[&str]) -> Life {
-        self.start_with(words, &[])
+        self.start_in(&[], words)
+    }
+
+    /// The same, by way of `place`: a command that executes what follows it.
+    fn start_in(&self, place: &[&str], words: &[&str]) -> Life {
+        let mana = self.install.mana();
+        let line = [place, &[mana.to_str().unwrap()], words].concat();
+        self.spawn(&line, &[])
     }
 
     /// The same, with more settings.
     fn start_with(&self, words: &[&str], settings: &[(&str, &str)]) -> Life {
+        let mana = self.install.mana();
+        self.spawn(&[&[mana.to_str().unwrap()], words].concat(), settings)
+    }
+
+    fn spawn(&self, line: &[&str], settings: &[(&str, &str)]) -> Life {
         let output = OpenOptions::new().append(true).open(&self.output).unwrap();
-        let mut command = Command::new(self.install.mana());
+        let mut command = Command::new(line[0]);
         command
-            .args(words)
+            .args(&line[1..])
             .env("MANA_CKPT_DIR", self.checkpoints.path())
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
@@ -233,6 +246,7 @@ catalogue! { OPEN:
     file_locks
     file_positions
     inotify
+    locked_contents
     many_descriptors
     memfds
     open_flags
@@ -245,6 +259,7 @@ catalogue! { OPEN:
     shared_anonymous
     shared_file
     signalfds
+    socket_oddities
     socket_pairs
     splices
     stdio_buffers
@@ -292,6 +307,11 @@ fn saved_often(name: &str) {
 #[test]
 fn waits_of_a_program_that_is_saved_often() {
     saved_often("spans_of_time");
+}
+
+#[test]
+fn locks_of_a_program_that_is_saved_often() {
+    saved_often("locked_contents");
 }
 
 /// A script of the folder.

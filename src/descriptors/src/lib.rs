@@ -24,6 +24,7 @@ mod locks;
 )]
 mod number;
 mod pipes;
+mod reading;
 mod regular;
 mod restore;
 mod save;
@@ -39,6 +40,7 @@ mod watches;
 pub use claim::is_accepted;
 pub use error::DescriptorError;
 pub use locks::{Lock, LockKind, lock};
+pub use number::with_table_of_its_own;
 pub use regular::FilePolicy;
 pub use restore::restore;
 pub use save::{Program, save};

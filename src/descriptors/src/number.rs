@@ -46,6 +46,24 @@ pub(crate) fn share(first: RawFd, second: RawFd) -> Option<bool> {
     (order >= 0).then_some(order == 0)
 }
 
+/// Does `work` in a thread that has a copy of the table of descriptors: what it opens and closes is its own. So no lock of the
+/// process on a file goes when that is closed. The thread inherits the caller's signal mask.
+///
+/// # Errors
+/// The system's reason where a thread may not have a table of its own.
+pub fn with_table_of_its_own<T: Send>(work: &(dyn Fn() -> T + Sync)) -> Result<T, Errno> {
+    std::thread::scope(|scope| {
+        let apart = scope.spawn(|| {
+            // SAFETY: takes no pointer. The thread ends with its table; the descriptors of others stay open in theirs.
+            if unsafe { libc::unshare(libc::CLONE_FILES) } != 0 {
+                return Err(last_error());
+            }
+            Ok(work())
+        });
+        apart.join().unwrap_or(Err(Errno::IO))
+    })
+}
+
 /// Sets a lock of fcntl(2) without waiting.
 pub(crate) fn lock_range(number: RawFd, command: i32, lock: &Lock) -> Result<(), Errno> {
     // SAFETY: zeros are a valid `struct flock`.

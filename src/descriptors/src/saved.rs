@@ -222,12 +222,14 @@ pub struct PipeContent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// The program's name for it: "descriptor 5", "memory at 0x…".
+    #[serde(default)]
     pub object: String,
     /// What it is.
     pub what: String,
     /// Why it cannot be kept.
     pub why: String,
     /// What the program finds after a restart.
+    #[serde(default)]
     pub then: String,
 }
 

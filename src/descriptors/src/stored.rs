@@ -10,7 +10,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -18,7 +17,7 @@ use std::path::Path;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 
 use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
-use crate::locks::{Lock, LockKind};
+use crate::reading;
 use crate::regular::open_flags;
 use crate::save::Found;
 use crate::saved::{FileId, StoredFile, StoredKind};
@@ -96,29 +95,12 @@ fn is_removed(found: &Found) -> bool {
 
 /// All of a file.
 fn content(found: &Found) -> Result<Vec<u8>, DescriptorError> {
-    let mut content = Vec::new();
-    let has_process_lock = |lock: &Lock| lock.kind == LockKind::Process;
-    let read = if found.info.locks().iter().any(has_process_lock) {
-        // To open and close it would give up the process' locks on it (fcntl(2)).
-        content.resize(found.stat.st_size as usize, 0);
-        borrowed(found).and_then(|file| file.read_exact_at(&mut content, 0))
-    } else {
-        File::open(format!("/proc/self/fd/{}", found.number))
-            .and_then(|mut file| file.read_to_end(&mut content))
-            .map(drop)
-    };
-    read.map_err(|source| DescriptorError::Os {
+    reading::all(found).map_err(|source| DescriptorError::Os {
         number: found.number,
         what: found.link.display().to_string(),
         doing: "reading a file without a lasting name",
         source,
-    })?;
-    Ok(content)
-}
-
-/// A copy of the descriptor itself.
-fn borrowed(found: &Found) -> std::io::Result<File> {
-    Ok(File::from(found.descriptor.try_clone_to_owned()?))
+    })
 }
 
 /// The files that have been made again.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 
 use mana_descriptors::{
     DescriptorError, Descriptors, FilePolicy, Program, Standard, What, restore, save,
@@ -154,4 +154,55 @@ fn a_connection_is_lost_and_ends() {
 fn what_is_closed_is_left_out() {
     let saved = save(&[670, 671], &Standard::default(), &Program::default()).unwrap();
     assert_eq!(saved, Descriptors::default());
+}
+
+/// Whether the process has a lock on `file`, as another open file sees it.
+fn is_locked(file: &File) -> bool {
+    // SAFETY: zeros are a valid `struct flock`, which the call reads and writes.
+    unsafe {
+        let mut range: libc::flock = std::mem::zeroed();
+        range.l_type = libc::F_WRLCK as i16;
+        assert_eq!(
+            libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut range),
+            0
+        );
+        range.l_type != libc::F_UNLCK as i16
+    }
+}
+
+/// A removed file of which the process has a lock, opened with `options` at `number`, and opened again.
+fn removed_and_locked(number: RawFd, options: &std::fs::OpenOptions) -> (RawFd, File) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("locked");
+    std::fs::write(&path, "what is in it").unwrap();
+    let number = at(number, options.open(&path).unwrap());
+    let locking = File::options().read(true).write(true).open(&path).unwrap();
+    drop(folder);
+    // SAFETY: zeros are a valid `struct flock`, which the call reads.
+    unsafe {
+        let mut range: libc::flock = std::mem::zeroed();
+        range.l_type = libc::F_WRLCK as i16;
+        assert_eq!(
+            libc::fcntl(locking.as_raw_fd(), libc::F_SETLK, &raw const range),
+            0
+        );
+    }
+    assert!(is_locked(&locking));
+    (number, locking)
+}
+
+#[test]
+fn a_lock_stays_when_a_removed_file_is_read() {
+    let (number, locking) = removed_and_locked(680, File::options().read(true));
+    let saved = save(&[number], &Standard::default(), &Program::default()).unwrap();
+    assert_eq!(saved.stored[0].content, b"what is in it");
+    assert!(is_locked(&locking));
+}
+
+#[test]
+fn a_lock_stays_when_a_removed_file_is_open_for_writing_only() {
+    let (number, locking) = removed_and_locked(681, File::options().append(true));
+    let saved = save(&[number], &Standard::default(), &Program::default()).unwrap();
+    assert_eq!(saved.stored[0].content, b"what is in it");
+    assert!(is_locked(&locking));
 }

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use mana_descriptors::{Descriptors, FilePolicy, Program, Standard, restore, save};
@@ -182,4 +182,241 @@ fn a_connection_that_is_too_full_is_lost_at_both_ends() {
     let saved = again(&[at(770, client), at(771, server)]);
     assert_eq!(saved.lost.len(), 2, "{:?}", saved.lost);
     drop((open::<TcpStream>(770), open::<TcpStream>(771)));
+}
+
+/// Sends a descriptor along with a byte.
+fn send_descriptor(through: &impl AsFd) {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+    let descriptors = [std::io::stderr()];
+    let descriptors = descriptors.each_ref().map(AsFd::as_fd);
+    let mut room = [std::mem::MaybeUninit::uninit(); 64];
+    let mut with = SendAncillaryBuffer::new(&mut room);
+    assert!(with.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    let bytes = [std::io::IoSlice::new(b"x")];
+    rustix::net::sendmsg(through, &bytes, &mut with, SendFlags::empty()).unwrap();
+}
+
+/// Messages that had nobody to come from any more, and no name to come to.
+#[test]
+fn datagrams_of_a_nameless_sender_that_is_gone_come_back() {
+    let (first, second) = UnixDatagram::pair().unwrap();
+    first.send(b"one").unwrap();
+    first.send(b"").unwrap();
+    first.send(b"last").unwrap();
+    drop(first);
+    let saved = again(&[at(780, second)]);
+    assert!(saved.lost.is_empty(), "{:?}", saved.lost);
+    let second: UnixDatagram = open(780);
+    let mut room = [0; 100];
+    let lengths = [0; 3].map(|_: i32| second.recv(&mut room).unwrap());
+    assert_eq!(lengths, [3, 0, 4]);
+    let refused = second.send(b"no").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_named_socket_whose_peer_is_gone_stays_connected_with_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stays");
+    let first = UnixDatagram::bind(folder.path().join("goes")).unwrap();
+    let second = UnixDatagram::bind(&path).unwrap();
+    second.connect(folder.path().join("goes")).unwrap();
+    first.send_to(b"last", &path).unwrap();
+    drop(first);
+    let saved = again(&[at(785, second)]);
+    assert!(saved.lost.is_empty(), "{:?}", saved.lost);
+    let second: UnixDatagram = open(785);
+    assert_eq!(second.recv(&mut [0; 100]).unwrap(), 4);
+    let local = second.local_addr().unwrap();
+    assert_eq!(local.as_pathname(), Some(path.as_path()));
+    let refused = second.send(b"no").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_socket_that_has_disconnected_has_its_messages_and_its_sender_is_named() {
+    let (first, second) = UnixDatagram::pair().unwrap();
+    rustix::net::connect_unspec(&second).unwrap();
+    first.send(b"one").unwrap();
+    let saved = again(&[at(790, first), at(791, second)]);
+    let objects: Vec<_> = saved.lost.iter().map(|lost| &lost.object).collect();
+    assert_eq!(objects, ["descriptor 790"], "{:?}", saved.lost);
+    drop(open::<UnixDatagram>(790));
+    let second: UnixDatagram = open(791);
+    assert_eq!(second.recv(&mut [0; 100]).unwrap(), 3);
+    let alone = second.send(b"no").unwrap_err();
+    assert_eq!(alone.kind(), ErrorKind::NotConnected);
+}
+
+#[test]
+fn a_connection_that_has_not_been_accepted_is_named_at_both_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("listens");
+    let listener = UnixListener::bind(&path).unwrap();
+    let client = UnixStream::connect(&path).unwrap();
+    let saved = again(&[at(795, listener), at(796, client)]);
+    let about = |number: i32| {
+        let object = format!("descriptor {number}");
+        let lost = saved.lost.iter().find(|lost| lost.object == object);
+        lost.unwrap_or_else(|| panic!("{object}: {:?}", saved.lost))
+    };
+    assert!(about(795).why.contains("have not been accepted yet"));
+    assert!(about(796).why.contains("has not accepted it yet"));
+    let (listener, mut client): (UnixListener, UnixStream) = (open(795), open(796));
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    let _another = UnixStream::connect(&path).unwrap();
+    listener.accept().unwrap();
+}
+
+#[test]
+fn a_connection_over_tcp_that_has_not_been_accepted_is_named_at_both_ends() {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let saved = again(&[at(797, listener), at(798, client)]);
+    let whys: Vec<_> = saved.lost.iter().map(|lost| lost.why.as_str()).collect();
+    assert!(
+        whys.iter()
+            .any(|why| why.contains("have not been accepted yet")),
+        "{whys:?}"
+    );
+    assert!(
+        whys.iter()
+            .any(|why| why.contains("has not accepted it yet")),
+        "{whys:?}"
+    );
+    drop((open::<TcpListener>(797), open::<TcpStream>(798)));
+}
+
+#[test]
+fn a_connection_that_the_listener_has_taken_along_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("listens");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.write_all(b"never read").unwrap();
+    drop(listener);
+    let saved = again(&[at(800, client)]);
+    assert!(saved.lost.is_empty(), "{:?}", saved.lost);
+    let mut client: UnixStream = open(800);
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn credentials_are_no_descriptors() {
+    let (mut first, second) = UnixStream::pair().unwrap();
+    let (other, datagrams) = UnixDatagram::pair().unwrap();
+    rustix::net::sockopt::set_socket_passcred(&second, true).unwrap();
+    rustix::net::sockopt::set_socket_passcred(&datagrams, true).unwrap();
+    first.write_all(b"with credentials").unwrap();
+    other.send(b"too").unwrap();
+    let numbers = [
+        at(810, first),
+        at(811, second),
+        at(812, other),
+        at(813, datagrams),
+    ];
+    let saved = again(&numbers);
+    assert!(saved.lost.is_empty(), "{:?}", saved.lost);
+    let second: UnixStream = open(811);
+    assert_eq!(read_some(&second), "with credentials");
+    assert!(rustix::net::sockopt::socket_passcred(&second).unwrap());
+    drop((
+        open::<UnixStream>(810),
+        open::<UnixDatagram>(812),
+        open::<UnixDatagram>(813),
+    ));
+}
+
+#[test]
+fn descriptors_on_their_way_are_named() {
+    let (first, second) = UnixStream::pair().unwrap();
+    send_descriptor(&first);
+    let saved = again(&[at(815, first), at(816, second)]);
+    assert_eq!(saved.lost.len(), 1, "{:?}", saved.lost);
+    assert!(saved.lost[0].why.contains("SCM_RIGHTS"));
+    assert_eq!(read_some(open::<UnixStream>(816)), "x");
+    drop(open::<UnixStream>(815));
+}
+
+/// A socket with a message in it, connected to an address that nobody has any more, and that has been told so.
+fn refused() -> UdpSocket {
+    let gone = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let refused = UdpSocket::bind("127.0.0.1:0").unwrap();
+    refused.connect(gone.local_addr().unwrap()).unwrap();
+    gone.send_to(b"before", refused.local_addr().unwrap())
+        .unwrap();
+    drop(gone);
+    refused.send(b"to nobody").unwrap();
+    refused
+}
+
+#[test]
+fn a_refused_datagram_hides_no_message() {
+    let refused = refused();
+    let saved = again(&[at(820, refused)]);
+    assert!(saved.lost.is_empty(), "{:?}", saved.lost);
+    assert_eq!(open::<UdpSocket>(820).recv(&mut [0; 100]).unwrap(), 6);
+}
+
+#[test]
+fn a_program_hears_of_a_refused_datagram_after_a_checkpoint() {
+    let refused = refused();
+    refused.set_nonblocking(true).unwrap();
+    let mut room = [0; 100];
+    // The error is told first, and then what has arrived.
+    refused.recv(&mut room).unwrap_err();
+    refused.recv(&mut room).unwrap();
+    refused.send(b"to nobody").unwrap();
+    save(
+        &[at(825, refused.try_clone().unwrap())],
+        &Standard::default(),
+        &Program::default(),
+    )
+    .unwrap();
+    let told = refused.recv(&mut room).unwrap_err();
+    assert_eq!(told.kind(), ErrorKind::ConnectionRefused);
+    drop(open::<UdpSocket>(825));
+}
+
+#[test]
+fn a_connection_between_both_forms_of_an_address_is_one() {
+    let Ok(listener) = TcpListener::bind("[::]:0") else {
+        eprintln!("no IPv6 here: nothing is tested");
+        return;
+    };
+    let port = listener.local_addr().unwrap().port();
+    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    client.write_all(b"asked").unwrap();
+    server.write_all(b"answered").unwrap();
+    let names = (client.local_addr().unwrap(), server.peer_addr().unwrap());
+    let saved = again(&[at(830, listener), at(831, client), at(832, server)]);
+    assert!(saved.lost.is_empty(), "{:?}", saved.lost);
+    let (client, server): (TcpStream, TcpStream) = (open(831), open(832));
+    assert_eq!(
+        (client.local_addr().unwrap(), server.peer_addr().unwrap()),
+        names
+    );
+    assert_eq!(
+        (read_some(&server), read_some(&client)),
+        ("asked".into(), "answered".into())
+    );
+    drop(open::<TcpListener>(830));
+}
+
+#[test]
+fn a_datagram_from_the_other_form_of_an_address_comes_from_its_sender() {
+    let Ok(receiver) = UdpSocket::bind("[::]:0") else {
+        eprintln!("no IPv6 here: nothing is tested");
+        return;
+    };
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = receiver.local_addr().unwrap().port();
+    sender.send_to(b"one", ("127.0.0.1", port)).unwrap();
+    let from = format!("[::ffff:127.0.0.1]:{}", sender.local_addr().unwrap().port());
+    again(&[at(840, receiver), at(841, sender)]);
+    let (receiver, _sender): (UdpSocket, UdpSocket) = (open(840), open(841));
+    let (bytes, seen) = receiver.recv_from(&mut [0; 100]).unwrap();
+    assert_eq!((bytes, seen), (3, from.parse().unwrap()));
 }

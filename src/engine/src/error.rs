@@ -65,6 +65,18 @@ pub enum EngineError {
     /// Something cannot be kept, and `MANA_STRICT` asks for all or nothing.
     #[error("MANA_STRICT is set, and not all of the program can be kept: {0}")]
     NotAll(String),
+    /// The program's working directory is not there.
+    #[error(
+        "the program's working directory, {}, cannot be entered: {source}; make it (or the file system that it is on) available \
+         and restart again, or set MANA_FILES=accept to go on in the directory of the restart",
+        path.display()
+    )]
+    Directory {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// A setting is wrong.
     #[error("{0}")]
     Setting(String),

@@ -32,6 +32,7 @@ mod deliver;
 mod engine;
 mod enter;
 pub mod entry;
+mod environment;
 mod error;
 mod external32;
 mod file_external;

@@ -18,12 +18,13 @@ use std::path::Path;
 use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
 use mana_split::{clock, import_state, restore, signals};
+use serde::Deserialize;
 
 use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
 use crate::error::EngineError;
 use crate::messages::say;
-use crate::{alone, init, local, process, rebuild, restarts, surroundings};
+use crate::{alone, environment, init, local, process, rebuild, restarts, surroundings};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
 pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
@@ -63,6 +64,11 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     restore_state(metadata.state);
     restarts::count_one();
     surroundings::restore(&metadata.surroundings)?;
+    environment::restore(
+        &metadata.surroundings.environment,
+        &metadata.threads,
+        reader.regions(),
+    )?;
     if metadata.alone {
         alone::begin()?;
     } else {
@@ -83,14 +89,21 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
 
 /// The engine's part of an image.
 pub fn metadata(reader: &RankReader) -> Result<Metadata, EngineError> {
-    let metadata: Metadata = reader.metadata()?;
-    if metadata.version > METADATA_VERSION {
+    /// What every version has.
+    #[derive(Deserialize)]
+    struct Any {
+        version: u32,
+    }
+    // First: the rest of a newer one may be anything.
+    let Any { version } = reader.metadata()?;
+    if version > METADATA_VERSION {
         return Err(EngineError::State(format!(
-            "version {} of the state, and this mana knows up to {METADATA_VERSION}",
-            metadata.version
+            "it has version {version}, and this mana ({}) knows up to {METADATA_VERSION}; it was written by mana {}",
+            env!("CARGO_PKG_VERSION"),
+            reader.info().mana_version
         )));
     }
-    Ok(metadata)
+    Ok(reader.metadata()?)
 }
 
 /// Refuses a wrong number of ranks before MPI is even started, where the launcher tells it.

@@ -1,5 +1,5 @@
 //! What the program has from the system besides memory and MPI: open descriptors, working directory, file mode mask,
-//! limits.
+//! limits, the launcher's variables.
 //!
 //! ```text
 //!   start      Reserved -> the lower half opens what it needs above -> note_lower_half      numbers are as without mana
@@ -10,16 +10,18 @@
 //! At a restart everything is opened before the agents connect, which is where all ranks meet: so no rank writes to a file
 //! again before each has found it as it was.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use mana_descriptors::{Descriptors, Lost, Program, Standard};
+use mana_descriptors::{Descriptors, FilePolicy, Lost, Program, Standard};
 use mana_split::descriptors::{self, Reserved};
+use mana_split::signals::with_all_blocked;
 use mana_split::watches;
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::settings;
+use crate::environment::{self, Environment};
 use crate::error::EngineError;
 use crate::limits::{self, Limits};
 use crate::messages::{self, say};
@@ -44,12 +46,15 @@ pub struct Surroundings {
     pub shared: Vec<SharedMapping>,
     /// What the program has told the kernel about its process.
     pub limits: Limits,
+    /// Variables that are the launcher's.
+    pub environment: Environment,
 }
 
 /// Looks at what the launcher gave, before anything is opened.
 pub fn start() {
     let _ = STANDARD.set(Standard::now());
     limits::start();
+    environment::start();
 }
 
 /// Keeps numbers free for the program while the lower half opens its own; `saved`: what an image has.
@@ -87,7 +92,9 @@ pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
         is_mapped_whole: &is_mapped_whole,
         path_of_watched: &|(device, inode)| watches::path_of(device, inode),
     };
-    let mut descriptors = mana_descriptors::save(&descriptors::owned(), &standard, &program)?;
+    // A thread that reads a file may be made: it is to be the lower half's.
+    let mut descriptors =
+        with_all_blocked(|| mana_descriptors::save(&descriptors::owned(), &standard, &program))?;
     let shared = shared.save(&mut descriptors);
     if settings().strict && !descriptors.lost.is_empty() {
         return Err(EngineError::NotAll(all_lost(&descriptors.lost)));
@@ -101,7 +108,26 @@ pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
         mask: mask.bits(),
         shared,
         limits: limits::save(),
+        environment: environment::save()?,
     })
+}
+
+/// Enters the program's working directory. Its relative paths would lead astray in another one: so that has to be asked for.
+fn enter(directory: &Path, policy: FilePolicy) -> Result<(), EngineError> {
+    match std::env::set_current_dir(directory) {
+        Err(error) if policy == FilePolicy::Accept => {
+            tracing::warn!(
+                "the program's working directory, {}, cannot be entered ({error}): it goes on in {}",
+                directory.display(),
+                std::env::current_dir().unwrap_or_default().display()
+            );
+            Ok(())
+        }
+        entered => entered.map_err(|source| EngineError::Directory {
+            path: directory.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// Enters a folder that is removed, as the program's has been.
@@ -148,17 +174,9 @@ fn tell(lost: &[Lost]) {
 pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     // First: names of sockets may begin in the working directory.
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
-    if let Some(directory) = &saved.directory
-        && let Err(error) = std::env::set_current_dir(directory)
-    {
-        tracing::warn!(
-            "the program's working directory, {}, cannot be entered ({error}): it goes on in {}",
-            directory.display(),
-            std::env::current_dir().unwrap_or_default().display()
-        );
-    }
-    if saved.directory.is_none() {
-        enter_removed()?;
+    match &saved.directory {
+        Some(directory) => enter(directory, settings().files)?,
+        None => enter_removed()?,
     }
     let stored =
         mana_descriptors::restore(&saved.descriptors, settings().files, &watches::note_again)?;

@@ -23,6 +23,7 @@ pub mod clock;
 pub mod crossing;
 pub mod descriptors;
 mod elf;
+pub mod environment;
 mod error;
 pub mod frame;
 pub mod gate;

@@ -27,7 +27,7 @@ static void check(void) {
         last[i] = nanoseconds(after);
     }
     struct timeval now;
-    CHECK(gettimeofday(&now, NULL) == 0 && now.tv_sec >= 1700000000 && time(NULL) >= now.tv_sec);
+    CHECK(gettimeofday(&now, NULL) == 0 && now.tv_sec >= 1700000000 && time(NULL) >= now.tv_sec - 1);
     CHECK(sched_getcpu() >= 0);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);

@@ -5,12 +5,13 @@
 //!   datagrams, named        bound and connected, each to the other
 //!   a connection, named     listener for a moment  <- connect -  client, bound if it was       accept -> server
 //!   the other end is gone   socketpair, of which the other end stays until what it had sent is back
+//!   datagrams, no name      the same, and then disconnected if it was
 //! ```
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::restore::{Made, bind, failed, fresh, remove};
-use super::{Socket, State, options, raw};
+use super::{Socket, State, names, options, raw};
 use crate::error::DescriptorError;
 
 /// The other end, where each is the other's.
@@ -25,8 +26,22 @@ pub(super) fn partner<'a>(socket: &Socket, all: &[&'a Socket]) -> Option<&'a Soc
 
 /// Whether a socket is made together with another one.
 pub(super) fn is_connected(socket: &Socket, all: &[&Socket]) -> bool {
-    socket.state == State::Left || partner(socket, all).is_some()
+    is_left(socket) || partner(socket, all).is_some()
 }
+
+/// Whether its other end is there only while it is made. One for datagrams that has a name is sent to by that.
+fn is_left(socket: &Socket) -> bool {
+    if socket.kind != libc::SOCK_DGRAM {
+        return socket.state == State::Left;
+    }
+    let is_sent_to = !socket.received.is_empty() && socket.state == State::Alone;
+    socket.domain == libc::AF_UNIX
+        && socket.name.is_empty()
+        && (socket.state == State::Left || is_sent_to)
+}
+
+/// A `struct sockaddr` of AF_UNSPEC: connect(2) to it disconnects.
+const NOBODY: [u8; 16] = [0; 16];
 
 /// Makes a socket that has another end, if it is one, and that end.
 pub(super) fn connected(
@@ -35,10 +50,14 @@ pub(super) fn connected(
     made: &mut Made,
     gone: &mut Made,
 ) -> Result<(), DescriptorError> {
-    if socket.state == State::Left {
+    if is_left(socket) {
         let (kept, other) =
             raw::pair(socket.domain, socket.kind).map_err(failed(socket, "socketpair"))?;
         options::widen(other.as_fd(), waiting_bytes(socket));
+        if socket.state == State::Alone {
+            // Now, since that empties it.
+            raw::connect(kept.as_fd(), &NOBODY).map_err(failed(socket, "disconnecting it"))?;
+        }
         made.insert(socket.inode, kept);
         gone.insert(socket.inode, other);
         return Ok(());
@@ -121,7 +140,8 @@ fn connection(server: &Socket, client: &Socket) -> Result<(OwnedFd, OwnedFd), De
         if with_name {
             bind(client, &end)?;
         }
-        raw::connect(end.as_fd(), &server.name).map_err(failed(server, "connecting to it"))?;
+        let to = names::of_domain(&server.name, client.domain);
+        raw::connect(end.as_fd(), &to).map_err(failed(server, "connecting to it"))?;
         Ok(end)
     };
     let end = match connect(!client.name.is_empty()) {
@@ -139,4 +159,15 @@ fn connection(server: &Socket, client: &Socket) -> Result<(OwnedFd, OwnedFd), De
         remove(&path);
     }
     Ok((accepted, end))
+}
+
+/// Connects a socket for datagrams, which has a name, with one that is gone.
+pub(super) fn leave(socket: &Socket, end: &OwnedFd) -> Result<(), DescriptorError> {
+    let gone = raw::socket(socket.domain, socket.kind, 0).map_err(failed(socket, "socket"))?;
+    // No more than its family: the system finds a name.
+    let any = &(socket.domain as u16).to_ne_bytes();
+    raw::bind(gone.as_fd(), any)
+        .and_then(|()| raw::name(gone.as_fd(), false))
+        .and_then(|name| raw::connect(end.as_fd(), &name))
+        .map_err(failed(socket, "connecting it again"))
 }

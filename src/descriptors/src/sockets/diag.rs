@@ -25,6 +25,8 @@ pub(super) struct Told {
     pub(super) peer: u64,
     /// How many may wait to be accepted.
     pub(super) backlog: i32,
+    /// How many do.
+    pub(super) waiting: u32,
     /// Whether it has been shut down for reading, and for writing.
     pub(super) shut: (bool, bool),
 }
@@ -74,7 +76,11 @@ fn told(answer: &[u8]) -> Option<Told> {
         let value = at + 4;
         match kind {
             UNIX_DIAG_PEER => told.peer = u64::from(long(value)?),
-            UNIX_DIAG_RQLEN => told.backlog = long(value + 4)? as i32,
+            // Of a connection these are bytes.
+            UNIX_DIAG_RQLEN => {
+                told.waiting = long(value)?;
+                told.backlog = long(value + 4)? as i32;
+            }
             UNIX_DIAG_SHUTDOWN => {
                 let shut = *answer.get(value)?;
                 told.shut = (shut & 1 != 0, shut & 2 != 0);

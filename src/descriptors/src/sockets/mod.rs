@@ -5,6 +5,7 @@
 //!   listening                                   bound and listening again; who had not been accepted is gone
 //!   bound, or not even that (UDP, AF_UNIX)      again, with the messages in it
 //!   the other end has been closed (AF_UNIX)     the bytes in it, and then the end
+//!   a connection that nobody has accepted yet   lost; the listener is told to have had it
 //!   the other end is elsewhere                  lost
 //! ```
 //!
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 mod connections;
 mod diag;
+mod names;
 mod options;
 mod queue;
 #[expect(
@@ -66,7 +68,7 @@ pub enum State {
         /// How many may wait to be accepted.
         backlog: i32,
     },
-    /// With another socket of the program, by its inode.
+    /// With another socket of the program, by its inode; 0, while saving: with one that has none, since nobody has accepted it.
     Ours(u64),
     /// Its other end has been closed.
     Left,
@@ -114,6 +116,21 @@ impl Socket {
             libc::AF_UNIX => &self.name,
             _ => self.name.get(2..4).unwrap_or(&[]),
         }
+    }
+
+    /// Whether `other`, which this one sends to, cannot be reached by a name, nor by being the other end of a pair.
+    fn name_leads_nowhere(&self, other: &Socket) -> bool {
+        other.name.is_empty() && other.state != State::Ours(self.inode)
+    }
+
+    /// Whether it has the port of `name`, and any address.
+    fn listens_at_all(&self, name: &[u8]) -> bool {
+        let address = match self.domain {
+            libc::AF_INET => self.name.get(4..8),
+            _ => self.name.get(8..24),
+        };
+        let is_any = address.is_some_and(|address| address.iter().all(|byte| *byte == 0));
+        is_any && name.get(2..4) == Some(self.port_or_name())
     }
 
     /// What it is, for messages.

@@ -15,8 +15,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
-use super::connections::{connected, is_connected, partner, waiting_bytes};
-use super::{Socket, State, options, raw};
+use super::connections::{connected, is_connected, leave, partner, waiting_bytes};
+use super::{Socket, State, names, options, raw};
 use crate::error::DescriptorError;
 use crate::saved::Descriptors;
 
@@ -45,7 +45,7 @@ pub(crate) fn make(saved: &Descriptors) -> Result<Made, DescriptorError> {
         made.insert(socket.inode, fresh);
     }
     for socket in &all {
-        if socket.kind != libc::SOCK_STREAM && !matches!(socket.state, State::Left) {
+        if socket.kind != libc::SOCK_STREAM && !gone.contains_key(&socket.inode) {
             send_messages(socket, &all, &made)?;
         }
     }
@@ -55,7 +55,7 @@ pub(crate) fn make(saved: &Descriptors) -> Result<Made, DescriptorError> {
     for socket in &all {
         let sender = match &socket.state {
             State::Ours(peer) if socket.is_stream() => made.get(peer),
-            State::Left => gone.get(&socket.inode),
+            _ if gone.contains_key(&socket.inode) => gone.get(&socket.inode),
             _ => continue,
         };
         let sender = sender.ok_or_else(|| inconsistent(socket))?;
@@ -133,13 +133,22 @@ fn send_messages(socket: &Socket, all: &[&Socket], made: &Made) -> Result<(), De
         .ok_or_else(|| inconsistent(socket))?;
     options::widen(receiver.as_fd(), waiting_bytes(socket));
     for message in &socket.received {
-        let of_name = |other: &&&Socket| !message.from.is_empty() && other.name == message.from;
+        let of_name = |other: &&&Socket| {
+            !message.from.is_empty() && names::is_same(&other.name, &message.from)
+        };
         let sender = partner(socket, all).or(all.iter().find(of_name).copied());
-        let sender = sender.and_then(|sender| made.get(&sender.inode));
+        let sender = sender.and_then(|sender| Some((made.get(&sender.inode)?, sender.domain)));
         let is_partner = partner(socket, all).is_some();
         let to: &[u8] = if is_partner { &[] } else { &socket.name };
         match sender {
-            Some(sender) => send_all(socket, sender, &message.bytes, to)?,
+            Some((sender, domain)) => {
+                send_all(
+                    socket,
+                    sender,
+                    &message.bytes,
+                    &names::of_domain(to, domain),
+                )?;
+            }
             None => {
                 let stranger = raw::socket(socket.domain, socket.kind, socket.protocol)
                     .map_err(failed(socket, "socket"))?;
@@ -188,13 +197,14 @@ fn listen_or_connect(socket: &Socket, all: &[&Socket], made: &Made) -> Result<()
             let peer = peer.ok_or_else(|| inconsistent(socket))?;
             raw::connect(end.as_fd(), &peer.name).map_err(failed(socket, "connecting it again"))
         }
-        State::Alone | State::Left => Ok(()),
+        State::Left => leave(socket, end),
+        State::Alone => Ok(()),
     }
 }
 
 /// What comes last.
 fn settle(socket: &Socket, flags: u32, end: &OwnedFd) -> Result<(), DescriptorError> {
-    if socket.state != State::Left {
+    if socket.state != State::Left || socket.kind == libc::SOCK_DGRAM {
         let both = [
             (socket.shut.0, Shutdown::Read),
             (socket.shut.1, Shutdown::Write),

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use super::diag::Diag;
-use super::{Socket, State, family, options, queue, raw};
+use super::{Socket, State, family, names, options, queue, raw};
 use crate::error::{DescriptorError, os};
 use crate::save::Found;
 use crate::saved::{Descriptors, Lost, What};
@@ -22,6 +22,8 @@ const CLOSING: u8 = 11;
 
 /// Why a connection to elsewhere is lost.
 const ELSEWHERE: &str = "its other end is in another process";
+/// Why a socket is lost whose other end no name leads to.
+const ONE_WAY: &str = "its other end has no name, and is not connected with it any more";
 
 /// Describes a socket; `Err` says why it cannot be kept.
 pub(crate) fn save(found: &Found) -> Result<Result<Socket, &'static str>, DescriptorError> {
@@ -88,9 +90,12 @@ fn unix_state(socket: BorrowedFd<'_>, saved: &mut Socket) -> Result<Known, rusti
         let backlog = told.backlog;
         return Ok(Ok(State::Listening { backlog }));
     }
-    let is_connection = saved.kind != libc::SOCK_DGRAM;
+    let is_connected = raw::name(socket, true).is_ok();
+    // One that was closed has shut its other end, but for datagrams; one that nobody has accepted yet has no inode either.
+    let is_closed = saved.kind == libc::SOCK_DGRAM || told.shut == (true, true);
     Ok(Ok(match told.peer {
-        0 if is_connection && raw::name(socket, true).is_ok() => State::Left,
+        0 if is_connected && is_closed => State::Left,
+        0 if is_connected => State::Ours(0),
         0 => State::Alone,
         peer => State::Ours(peer),
     }))
@@ -132,31 +137,47 @@ pub(crate) fn find_pairs(found: &[Found], saved: &mut Descriptors) {
         .iter()
         .filter_map(|file| file.what.socket().cloned())
         .collect();
-    for_each_socket(found, saved, |socket, end| {
-        connect(socket, &all, end).map(|()| false)
+    for_each_socket(found, saved, |socket, found| {
+        connect(socket, &all, found.descriptor).map(|()| Vec::new())
     });
     settle(found, saved);
     for_each_socket(found, saved, fill);
     while lose_other_ends(found, saved) {}
 }
 
-/// Does `look` to each socket. It says whether descriptors were on their way in it, or why it is lost.
+/// Something of a socket that is lost, though the socket is not.
+struct Part {
+    why: &'static str,
+    then: &'static str,
+}
+
+/// Descriptors in messages.
+const DESCRIPTORS: Part = Part {
+    why: "descriptors are on their way in it (SCM_RIGHTS)",
+    then: "After a restart the messages come without them",
+};
+/// Connections at one that listens.
+const WAITING: Part = Part {
+    why: "connections wait in it that have not been accepted yet",
+    then: "After a restart they are gone",
+};
+
+/// Does `look` to each socket. It says what of it is lost, or why all of it is.
 fn for_each_socket(
     found: &[Found],
     saved: &mut Descriptors,
-    mut look: impl FnMut(&mut Socket, BorrowedFd<'_>) -> Result<bool, String>,
+    mut look: impl FnMut(&mut Socket, &Found) -> Result<Vec<Part>, String>,
 ) {
     for (at, file) in saved.files.iter_mut().enumerate() {
         let What::Socket(socket) = &mut file.what else {
             continue;
         };
         let lost = |why: &str| Lost::descriptor(found[at].number, &found[at].link, why);
-        match look(socket, found[at].descriptor) {
-            Ok(false) => {}
-            Ok(true) => saved.lost.push(Lost {
-                then: "After a restart the messages come without them".into(),
-                ..lost("descriptors are on their way in it (SCM_RIGHTS)")
-            }),
+        match look(socket, &found[at]) {
+            Ok(parts) => saved.lost.extend(parts.iter().map(|part| Lost {
+                then: part.then.into(),
+                ..lost(part.why)
+            })),
             Err(why) => {
                 saved.lost.push(lost(&why));
                 file.what = What::Lost;
@@ -192,19 +213,20 @@ fn settle(found: &[Found], saved: &Descriptors) {
 /// Sees whether the other end is one of the program's.
 fn connect(socket: &mut Socket, all: &[Socket], end: BorrowedFd<'_>) -> Result<(), String> {
     match &socket.state {
-        State::Ours(peer) if !all.iter().any(|other| other.inode == *peer) => {
-            let peer_name = raw::name(end, true).unwrap_or_default();
-            let is_waiting = all.iter().any(|other| {
-                matches!(other.state, State::Listening { .. }) && other.name == peer_name
-            });
-            let waiting = "the program has not accepted it yet";
-            Err(if is_waiting { waiting } else { ELSEWHERE }.into())
-        }
+        State::Ours(peer) => match all.iter().find(|other| other.inode == *peer) {
+            Some(other) if socket.name_leads_nowhere(other) => Err(ONE_WAY.into()),
+            Some(_) => Ok(()),
+            None => Err(why_no_other_end(all, end).into()),
+        },
         State::Towards(peer) if socket.is_tcp() => {
             let other = all.iter().find(|other| {
-                other.name == *peer && other.state == State::Towards(socket.name.clone())
+                let towards = match &other.state {
+                    State::Towards(name) => name,
+                    _ => return false,
+                };
+                names::is_same(&other.name, peer) && names::is_same(towards, &socket.name)
             });
-            let other = other.ok_or(ELSEWHERE)?;
+            let other = other.ok_or_else(|| why_no_other_end(all, end))?;
             socket.state = State::Ours(other.inode);
             Ok(())
         }
@@ -212,10 +234,29 @@ fn connect(socket: &mut Socket, all: &[Socket], end: BorrowedFd<'_>) -> Result<(
     }
 }
 
-/// Adds what has arrived. Says whether descriptors were among it.
-fn fill(socket: &mut Socket, end: BorrowedFd<'_>) -> Result<bool, String> {
+/// Why the other end of a connection is not among the program's.
+fn why_no_other_end(all: &[Socket], end: BorrowedFd<'_>) -> &'static str {
+    let peer = raw::name(end, true).unwrap_or_default();
+    let listens = |other: &Socket| {
+        matches!(other.state, State::Listening { .. })
+            && (names::is_same(&other.name, &peer) || other.is_tcp() && other.listens_at_all(&peer))
+    };
+    // One of TCP that has been left is there no more to be accepted.
+    let state = raw::option(end, libc::IPPROTO_TCP, libc::TCP_INFO);
+    let is_left = state.first().is_some_and(|state| *state != ESTABLISHED);
+    if !is_left && all.iter().any(listens) {
+        "the program has not accepted it yet"
+    } else {
+        ELSEWHERE
+    }
+}
+
+/// Adds what has arrived. Says what of it is lost.
+fn fill(socket: &mut Socket, found: &Found) -> Result<Vec<Part>, String> {
+    let end = found.descriptor;
     if matches!(socket.state, State::Listening { .. }) {
-        return Ok(false);
+        let some_wait = waiting(socket, end) > 0;
+        return Ok(some_wait.then_some(WAITING).into_iter().collect());
     }
     let failed = |errno| format!("what is in it cannot be looked at: {errno}");
     if socket.is_tcp() && matches!(socket.state, State::Ours(_)) {
@@ -225,7 +266,24 @@ fn fill(socket: &mut Socket, end: BorrowedFd<'_>) -> Result<bool, String> {
     }
     let queue = queue::peek(end, socket).map_err(failed)?;
     socket.received = queue.messages;
-    Ok(queue.had_descriptors)
+    // Older systems tell only that a message has more than bytes: credentials and the like, too.
+    let had_descriptors = match found.info.decimal("scm_fds") {
+        Some(descriptors) => descriptors > 0,
+        None => socket.domain == libc::AF_UNIX && queue.had_more,
+    };
+    Ok(had_descriptors.then_some(DESCRIPTORS).into_iter().collect())
+}
+
+/// How many connections wait at a socket that listens.
+fn waiting(socket: &Socket, end: BorrowedFd<'_>) -> u32 {
+    if socket.domain == libc::AF_UNIX {
+        let told = Diag::open().and_then(|diag| diag.ask(socket.inode));
+        return told.map_or(0, |told| told.waiting);
+    }
+    // Of one that listens, tcpi_unacked is how many wait.
+    let info = raw::option(end, libc::IPPROTO_TCP, libc::TCP_INFO);
+    let told = info.get(24..28).and_then(|bytes| bytes.try_into().ok());
+    told.map_or(0, u32::from_ne_bytes)
 }
 
 /// Why an end is lost with the other one.
@@ -254,7 +312,7 @@ fn lose_other_ends(found: &[Found], saved: &mut Descriptors) -> bool {
     for_each_socket(found, saved, |socket, _| {
         match lost_ends.get(&socket.inode) {
             Some(why) => Err((*why).to_owned()),
-            None => Ok(false),
+            None => Ok(Vec::new()),
         }
     });
     !lost_ends.is_empty()

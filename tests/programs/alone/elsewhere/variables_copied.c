@@ -1,0 +1,4 @@
+// flags: -no-pie
+/* See variables.c. */
+#define COPIED
+#include "variables.c"
