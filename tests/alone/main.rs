@@ -10,6 +10,7 @@
 #![deny(unsafe_code)]
 
 mod lost;
+mod other_clock;
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -73,12 +74,16 @@ impl Lives {
 
     /// The same, with more settings.
     fn start_with(&self, words: &[&str], settings: &[(&str, &str)]) -> Life {
-        let output = OpenOptions::new().append(true).open(&self.output).unwrap();
         let mut command = Command::new(self.install.mana());
+        command.args(words).envs(settings.iter().copied());
+        self.spawn(command)
+    }
+
+    /// Starts `command`, which appends to the output.
+    fn spawn(&self, mut command: Command) -> Life {
+        let output = OpenOptions::new().append(true).open(&self.output).unwrap();
         command
-            .args(words)
             .env("MANA_CKPT_DIR", self.checkpoints.path())
-            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(output);
         match command.spawn() {
@@ -89,6 +94,13 @@ impl Lives {
 
     fn output(&self) -> String {
         std::fs::read_to_string(&self.output).unwrap()
+    }
+
+    /// Waits for the end of the program's last life.
+    fn wait_for_end(&self, life: &mut Life) {
+        let ended = polling::until(WATCHDOG, || Ok(life.0.try_wait().unwrap())).unwrap();
+        let ended = ended.unwrap_or_else(|| panic!("stuck: {}", self.output()));
+        assert!(ended.success(), "{ended}: {}", self.output());
     }
 
     /// Waits until the program stands before gate `number`.
@@ -197,6 +209,7 @@ catalogue! { PROCESS:
     exceptions
     floats
     heap
+    instants
     interrupted_calls
     interval_timers
     joins
@@ -219,6 +232,7 @@ catalogue! { PROCESS:
     signal_waits
     signals
     spans_of_time
+    steady_clocks
     threads
     untold_calls
 }
