@@ -11,6 +11,7 @@
 
 mod elsewhere;
 mod lost;
+mod other_clock;
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -76,22 +77,27 @@ impl Lives {
     fn start_in(&self, place: &[&str], words: &[&str]) -> Life {
         let mana = self.install.mana();
         let line = [place, &[mana.to_str().unwrap()], words].concat();
-        self.spawn(&line, &[])
+        self.start_by(&line, &[])
     }
 
     /// The same, with more settings.
     fn start_with(&self, words: &[&str], settings: &[(&str, &str)]) -> Life {
         let mana = self.install.mana();
-        self.spawn(&[&[mana.to_str().unwrap()], words].concat(), settings)
+        self.start_by(&[&[mana.to_str().unwrap()], words].concat(), settings)
     }
 
-    fn spawn(&self, line: &[&str], settings: &[(&str, &str)]) -> Life {
-        let output = OpenOptions::new().append(true).open(&self.output).unwrap();
+    /// Starts a whole command line.
+    fn start_by(&self, line: &[&str], settings: &[(&str, &str)]) -> Life {
         let mut command = Command::new(line[0]);
+        command.args(&line[1..]).envs(settings.iter().copied());
+        self.spawn(command)
+    }
+
+    /// Starts `command`, which appends to the output.
+    fn spawn(&self, mut command: Command) -> Life {
+        let output = OpenOptions::new().append(true).open(&self.output).unwrap();
         command
-            .args(&line[1..])
             .env("MANA_CKPT_DIR", self.checkpoints.path())
-            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(output);
         match command.spawn() {
@@ -102,6 +108,13 @@ impl Lives {
 
     fn output(&self) -> String {
         std::fs::read_to_string(&self.output).unwrap()
+    }
+
+    /// Waits for the end of the program's last life.
+    fn wait_for_end(&self, life: &mut Life) {
+        let ended = polling::until(WATCHDOG, || Ok(life.0.try_wait().unwrap())).unwrap();
+        let ended = ended.unwrap_or_else(|| panic!("stuck: {}", self.output()));
+        assert!(ended.success(), "{ended}: {}", self.output());
     }
 
     /// Waits until the program stands before gate `number`.
@@ -210,6 +223,7 @@ catalogue! { PROCESS:
     exceptions
     floats
     heap
+    instants
     interrupted_calls
     interval_timers
     joins
@@ -232,6 +246,7 @@ catalogue! { PROCESS:
     signal_waits
     signals
     spans_of_time
+    steady_clocks
     threads
     untold_calls
 }

@@ -18,6 +18,9 @@
 //!   below RSP      the hook's frame: the number, and what it has noted
 //! ```
 //!
+//! A point in time of a clock that goes on differently after a restart is told to the kernel by the hook: such a call goes back
+//! to before that, also where the kernel is about to make it again by itself.
+//!
 //! What cannot be told apart from a call that a signal of the program itself has ended, or knows no rest of its time, ends early.
 //!
 //! # Safety
@@ -27,8 +30,8 @@
 #![expect(unsafe_code, reason = "reads code and changes a signal's frame")]
 
 use crate::hooks::SystemCall;
-use crate::hooks::waits::BEGAN;
-use crate::steer::{FRAME_BYTES, RESTORE_FIRST};
+use crate::hooks::waits::{BEGAN, has_deadline};
+use crate::steer::{CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, RESTORE_FIRST};
 use crate::{clock, sys};
 
 /// `syscall`.
@@ -44,6 +47,9 @@ const ARGUMENTS: [i32; 5] = [
     libc::REG_R10,
     libc::REG_R8,
 ];
+
+/// How many registers a signal's frame has.
+const REGISTERS: usize = 23;
 
 /// The registers of a call.
 struct Call {
@@ -68,6 +74,11 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
     let registers = &mut context.uc_mcontext.gregs;
     let of = |register: i32| register as usize;
     let rip = registers[of(libc::REG_RIP)] as usize;
+    // SAFETY: the caller's frame and promises.
+    if unsafe { is_before_deadline(registers) } {
+        back_to_hook(registers, rip);
+        return None;
+    }
     if registers[of(libc::REG_RAX)] != -i64::from(libc::EINTR) {
         return None;
     }
@@ -93,6 +104,10 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
     if others_are_pending(&context.uc_sigmask) {
         return None;
     }
+    if frame.as_ref().is_some_and(|frame| has_deadline(frame)) {
+        back_to_hook(registers, rip - SYSCALL.len());
+        return None;
+    }
     let rest = frame.and_then(|frame| with_rest(&call, frame));
     let again = rest.or_else(|| again(&call))?;
     registers[of(libc::REG_RAX)] = again.number;
@@ -103,6 +118,47 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
     Some(Ended {
         at_ns: clock::now_ns(),
     })
+}
+
+/// Whether the thread is right before a system call of `changed` whose point in time the hook has told.
+///
+/// # Safety
+/// As for [`make_again`].
+unsafe fn is_before_deadline(registers: &[libc::greg_t; REGISTERS]) -> bool {
+    let of = |register: i32| registers[register as usize];
+    let with_deadlines = [
+        libc::SYS_futex,
+        libc::SYS_futex_waitv,
+        libc::SYS_clock_nanosleep,
+    ];
+    if !with_deadlines.contains(&of(libc::REG_RAX)) {
+        return false;
+    }
+    let rip = of(libc::REG_RIP) as usize;
+    // SAFETY: the instruction at RIP; one that begins with 0f has a second byte.
+    let is_call =
+        unsafe { *(rip as *const u8) == SYSCALL[0] && *((rip + 1) as *const u8) == SYSCALL[1] };
+    // SAFETY: all of these calls return, so code follows.
+    if !is_call || !unsafe { is_changed(rip + SYSCALL.len()) } {
+        return false;
+    }
+    let frame = of(libc::REG_RSP) as usize - FRAME_BYTES;
+    // SAFETY: the hook's frame, in `changed`.
+    has_deadline(unsafe { &*(frame as *const SystemCall) })
+}
+
+/// From `changed`'s system call at `call` back to before the trampoline's call of the hook.
+fn back_to_hook(registers: &mut [libc::greg_t; REGISTERS], call: usize) {
+    let frame = registers[libc::REG_RSP as usize] as usize - FRAME_BYTES;
+    // SAFETY: the hook's frame, in `changed`.
+    let frame = unsafe { &*(frame as *const SystemCall) };
+    let mut set = |register: i32, value: u64| registers[register as usize] = value as i64;
+    set(libc::REG_RAX, frame.number as u64);
+    set(libc::REG_RDI, frame.args[0]);
+    set(libc::REG_RSI, frame.args[1]);
+    set(libc::REG_RDX, frame.args[2]);
+    set(libc::REG_R10, frame.args[3]);
+    set(libc::REG_RIP, (call - CHANGED_OFFSET - CALL_BYTES) as u64);
 }
 
 /// The process goes on as it is, and the time in which the thread stood still has gone for the call, too: otherwise a program
@@ -295,7 +351,7 @@ fn again(call: &Call) -> Option<Call> {
         libc::SYS_ppoll | libc::SYS_select | libc::SYS_pselect6 => same,
         libc::SYS_pause | libc::SYS_rt_sigsuspend => same,
         libc::SYS_semop | libc::SYS_msgsnd | libc::SYS_msgrcv => same,
-        libc::SYS_futex if has_deadline(rsi) => same,
+        libc::SYS_futex if is_until(rsi) => same,
         // The kernel has written what is left to where the program wants it.
         libc::SYS_nanosleep if rsi != 0 => Some(Call {
             number,
@@ -311,10 +367,13 @@ fn again(call: &Call) -> Option<Call> {
 }
 
 /// Whether a futex(2) operation waits until a point in time rather than for a span.
-fn has_deadline(operation: i64) -> bool {
+fn is_until(operation: i64) -> bool {
     matches!(
         operation as i32 & libc::FUTEX_CMD_MASK,
-        libc::FUTEX_WAIT_BITSET | libc::FUTEX_LOCK_PI | libc::FUTEX_WAIT_REQUEUE_PI
+        libc::FUTEX_WAIT_BITSET
+            | libc::FUTEX_LOCK_PI
+            | libc::FUTEX_LOCK_PI2
+            | libc::FUTEX_WAIT_REQUEUE_PI
     )
 }
 

@@ -13,10 +13,10 @@
 
 #![expect(unsafe_code, reason = "maps and fills the gate at its fixed address")]
 // # Safety
-// Filling happens once, at start-up, on the main thread with the lower TLS live, before any upper code runs.
+// Filling happens at start-up, on the main thread with the lower TLS live, before any upper code runs.
 
-use crate::arch;
 use crate::error::{Error, Result};
+use crate::{arch, sys};
 
 /// Where the gate is mapped in every process.
 pub const GATE_ADDR: usize = 0x0010_0000;
@@ -177,6 +177,27 @@ impl Gate {
         // nobody reads it meanwhile.
         unsafe { self.base.add(offset).cast::<u64>().write(value) }
     }
+}
+
+/// Fills a hook slot of the sealed gate anew.
+///
+/// # Errors
+/// [`Error::Os`] when mprotect fails.
+///
+/// # Safety
+/// The gate is there, and no upper code runs.
+pub(crate) unsafe fn change_hook(hook: Hook, address: usize) -> Result<()> {
+    let protect = |protection| {
+        // SAFETY: the gate's own mapping, which nobody but upper code uses.
+        unsafe { sys::mprotect(GATE_ADDR, GATE_SIZE, protection) }
+            .map_err(|errno| Error::raw("mprotect of the gate", errno))
+    };
+    protect(libc::PROT_READ | libc::PROT_WRITE)?;
+    let mut gate = Gate {
+        base: GATE_ADDR as *mut u8,
+    };
+    gate.set_hook(hook, address);
+    protect(libc::PROT_READ).map(drop)
 }
 
 fn map_at(address: usize, length: usize) -> Result<*mut u8> {

@@ -8,7 +8,8 @@
 //!
 //! Where to look:
 //! - loading: [`loader`] maps the program (`elf`, `stack`) into the [`window`]; `steer` rewrites its system calls
-//!   so that [`hooks`] keep it there ([`seccomp`] where that cannot be done); [`vdso`] gives it the clock.
+//!   so that [`hooks`] keep it there ([`seccomp`] where that cannot be done); [`vdso`] gives it the clock, which
+//!   [`clock`] makes go on.
 //! - crossing: [`gate`] → [`crossing`] with a [`frame`] per call; [`thread`] and [`lender`] give each thread a TLS in the
 //!   lower half; [`signals`] cross too.
 //! - checkpoints: [`park`] stops threads, `call_again` goes on with what they waited for, [`thread_image`] (`pending`,

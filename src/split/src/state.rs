@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clocks;
 use crate::error::{Error, Result};
-use crate::{arch, hooks, seccomp, steer, window};
+use crate::{arch, clock, hooks, seccomp, steer, window};
 
 /// The loader's and the hooks' state; part of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct SplitState {
     pub extra_ranges: Vec<Range<u64>>,
     /// Whether the seccomp backstop is armed.
     pub backstop: bool,
+    /// The program's steady clocks; not in images from before these went on.
+    #[serde(default)]
+    pub clocks: Option<Clocks>,
 }
 
 /// The state of this process.
@@ -38,6 +42,7 @@ pub fn export_state() -> Result<SplitState> {
             .map(|range| range.start as u64..range.end as u64)
             .collect(),
         backstop: seccomp::is_armed(),
+        clocks: clock::export(),
     })
 }
 
@@ -65,5 +70,5 @@ pub fn import_state(state: &SplitState) -> Result<()> {
     if state.backstop {
         seccomp::arm();
     }
-    Ok(())
+    clock::import(state.clocks)
 }

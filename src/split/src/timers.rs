@@ -141,6 +141,13 @@ pub(crate) fn hook_delete(args: [u64; 6]) -> i64 {
     result
 }
 
+/// The clock of the program's timer `id`.
+pub(crate) fn clock_of(id: i32) -> Option<libc::clockid_t> {
+    let mut entries = TABLE.iter();
+    let entry = entries.find(|entry| id >= 0 && entry.id.load(Ordering::Acquire) == id)?;
+    Some(entry.clock.load(Ordering::Relaxed))
+}
+
 // ---- Checkpoint and restart --------------------------------------------------------------------------------------
 
 /// Interval and what is left, in seconds and micro- or nanoseconds each, as the kernel has it.

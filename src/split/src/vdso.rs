@@ -6,6 +6,8 @@
 //!
 //! The kernel's own vdso has another address in every process, so an image must not point to it; without any vdso
 //! clock_gettime is a system call and some ten times slower. This image is saved and restored with the upper half.
+//!
+//! After a restart the slot of clock_gettime leads to [`going_on`], which adds the clock's offset to what the kernel's says.
 
 #![expect(
     unsafe_code,
@@ -15,11 +17,12 @@
 // Loading runs with the lower TLS. The fallback functions run with the upper TLS: no libc, allocation or panic.
 
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
-use crate::gate::{GATE_ADDR, HOOKS_OFFSET, Hook};
-use crate::sys;
+use crate::gate::{self, GATE_ADDR, HOOKS_OFFSET, Hook};
 use crate::window::{self, PAGE_BYTES, Request};
+use crate::{clock, sys};
 
 /// A function of the vdso.
 struct Function {
@@ -104,7 +107,50 @@ pub fn hooks() -> Vec<(Hook, usize)> {
         0 => (function.hook, function.fallback),
         address => (function.hook, address),
     });
+    KERNELS.store(pairs[0].1, Ordering::Relaxed);
     pairs.to_vec()
+}
+
+/// The kernel's clock_gettime, or what stands for it.
+static KERNELS: AtomicUsize = AtomicUsize::new(0);
+
+/// Has the program ask [`going_on`] for the time. No upper code runs.
+pub(crate) fn clocks_differ() -> Result<()> {
+    if KERNELS.load(Ordering::Relaxed) == 0 {
+        return Ok(()); // no gate: a test of this crate
+    }
+    // SAFETY: the hooks are in the gate (see above), and no upper code runs (the caller's promise).
+    unsafe { gate::change_hook(Hook::ClockGettime, going_on as *const () as usize) }
+}
+
+/// clock_gettime of the program after a restart.
+extern "C" fn going_on(clock: u64, timespec: u64) -> i64 {
+    type ClockGettime = extern "C" fn(u64, u64) -> i64;
+    let address = KERNELS.load(Ordering::Relaxed);
+    // SAFETY: `hooks` has put the address of such a function there, before this one could be reached.
+    let kernels = unsafe { std::mem::transmute::<usize, ClockGettime>(address) };
+    let result = kernels(clock, timespec);
+    if result == 0 {
+        // SAFETY: the kernel has just written the time there.
+        unsafe { add_offset(clock as i32, timespec) };
+    }
+    result
+}
+
+/// Makes the kernel's time of `clock` at `timespec` the program's.
+///
+/// # Safety
+/// The kernel has written it there.
+pub(crate) unsafe fn add_offset(clock: libc::clockid_t, timespec: u64) {
+    let offset = clock::offset_ns(clock);
+    if offset != 0 {
+        let time = timespec as *mut libc::timespec;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let kernels = clock::nanoseconds(time.read_unaligned());
+            time.write_unaligned(clock::timespec(kernels.saturating_add(offset)));
+        }
+    }
 }
 
 /// Maps the image into the window and returns its address, the new program's AT_SYSINFO_EHDR.

@@ -8,7 +8,8 @@
 //! | rt_sigaction | [`crate::signals`] |
 //! | rt_sigprocmask | the checkpoint signal cannot be blocked |
 //! | timer_create, timer_delete | [`crate::timers`]: which there are |
-//! | poll, epoll_wait, nanosleep, sigtimedwait … | `waits`: what `call_again` needs to go on with them |
+//! | poll, epoll_wait, nanosleep, futex … | `waits`: what `call_again` needs to go on with them |
+//! | clock_gettime, timer_settime, timerfd_settime | `clocks`: after a restart, the program's clocks are not the kernel's |
 //! | tgkill, tkill | [`crate::restore`]: after a restart, threads have other ids than libc remembers |
 //! | open, dup, pipe, close … | `descriptors`: whose a descriptor is |
 //!
@@ -21,10 +22,13 @@
 // thread-local, no panic, no lock. Pointers come from the application and are the kernel's to check; the hooks follow
 // one only after the kernel has used it.
 
+mod clocks;
 mod descriptors;
 mod memory;
 mod paths;
 pub(crate) mod waits;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use memory::set_on_unmap;
 pub(crate) use paths::{program, set_program};
@@ -110,11 +114,29 @@ pub(crate) const BITMAP_BITS: usize = 512;
 type Bitmap = [u64; BITMAP_BITS / 64];
 
 /// What comes to the hook, once a trampoline has called it, for the entry's assembly: [`VIRTUALISED`], [`waits::STEERED`], and
-/// [`waits::SEEN`].
-pub(crate) static BITMAP: Bitmap = with(STEERED, &waits::SEEN);
+/// after a restart [`clocks::STEERED`].
+pub(crate) static BITMAP: [AtomicU64; BITMAP_BITS / 64] = {
+    let mut map = [const { AtomicU64::new(0) }; BITMAP_BITS / 64];
+    let mut i = 0;
+    while i < map.len() {
+        map[i] = AtomicU64::new(AT_ONCE[i]);
+        i += 1;
+    }
+    map
+};
 
-/// [`VIRTUALISED`] and [`waits::STEERED`]: whose sites get a trampoline.
-static STEERED: Bitmap = with(with([0; BITMAP_BITS / 64], &VIRTUALISED), &waits::STEERED);
+/// What comes to the hook from the beginning.
+const AT_ONCE: Bitmap = with(with([0; BITMAP_BITS / 64], &VIRTUALISED), &waits::STEERED);
+
+/// Whose sites get a trampoline.
+static STEERED: Bitmap = with(AT_ONCE, &clocks::STEERED);
+
+/// From here on the calls of `clocks` come to the hook.
+pub(crate) fn clocks_differ() {
+    for (word, bits) in BITMAP.iter().zip(STEERED) {
+        word.store(bits, Ordering::Relaxed);
+    }
+}
 
 const fn with(mut map: Bitmap, numbers: &[i64]) -> Bitmap {
     let mut i = 0;
@@ -239,6 +261,7 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
         libc::SYS_tgkill => return with_kernel_tids(call, 2),
         libc::SYS_tkill => return with_kernel_tids(call, 1),
         number if waits::is_wait(number) => return waits::dispatch(call),
+        number if clocks::STEERED.contains(&number) => return clocks::dispatch(call),
         number if is_steered(number as u32) => return descriptors::dispatch(call),
         _ => return Outcome::unchanged(call),
     })
@@ -311,7 +334,7 @@ mod tests {
             .filter(|&n| is_steered(n))
             .map(i64::from)
             .collect();
-        let mut expected = [&VIRTUALISED[..], &waits::STEERED].concat();
+        let mut expected = [&VIRTUALISED[..], &waits::STEERED, &clocks::STEERED].concat();
         expected.sort_unstable();
         assert_eq!(listed, expected);
     }

@@ -10,17 +10,16 @@
 //! All are made by the trampoline, in upper code, and with its `changed` way back: so the frame of the hook stays in the red
 //! zone below it, and `call_again` finds there which call it is. A call that cannot wait (a limit of 0) goes straight on.
 //!
-//! Not among the steered: futex(2), which is too frequent: glibc calls it with points in time only. The futex(2) that a program
-//! makes with libc's syscall() is seen here.
+//! Of futex(2), which is frequent, the entry's assembly lets pass what does not wait, or waits without a limit.
 //!
 //! Where the signal set of epoll_pwait(2), epoll_pwait2(2) or pselect6(2) has the checkpoint signal in it, r8 is not brought
 //! back, and the pair that r9 points to is changed: libc's functions, which make these calls, do not use them again.
 
-use super::{Outcome, SystemCall};
+use super::{Outcome, SystemCall, clocks};
 use crate::{clock, signals};
 
 /// Those whose sites get a trampoline.
-pub(super) const STEERED: [i64; 12] = [
+pub(super) const STEERED: [i64; 14] = [
     libc::SYS_poll,
     libc::SYS_ppoll,
     libc::SYS_select,
@@ -33,16 +32,22 @@ pub(super) const STEERED: [i64; 12] = [
     libc::SYS_rt_sigtimedwait,
     libc::SYS_rt_sigsuspend,
     libc::SYS_semtimedop,
+    libc::SYS_futex,
+    libc::SYS_futex_waitv,
 ];
 
-/// Those that come along in a trampoline of libc's syscall().
-pub(super) const SEEN: [i64; 1] = [libc::SYS_futex];
+/// The futex(2) operations that wait and can be gone on with when a signal has ended them, one bit each.
+pub(crate) const FUTEX_WAITS: u32 = 1 << libc::FUTEX_WAIT
+    | 1 << libc::FUTEX_WAIT_BITSET
+    | 1 << libc::FUTEX_LOCK_PI
+    | 1 << libc::FUTEX_LOCK_PI2
+    | 1 << libc::FUTEX_WAIT_REQUEUE_PI;
 
 /// Which word of the room says when the wait began.
 pub(crate) const BEGAN: usize = 1;
 
 pub(super) fn is_wait(number: i64) -> bool {
-    STEERED.contains(&number) || SEEN.contains(&number)
+    STEERED.contains(&number)
 }
 
 /// Prepares a call that waits.
@@ -75,12 +80,12 @@ pub(super) fn dispatch(call: &mut SystemCall) -> Outcome {
         }
         libc::SYS_rt_sigsuspend => call.sent.rdi = without_checkpoint_signal(call, rdi, rsi),
         libc::SYS_pselect6 => shield_pair(call),
-        libc::SYS_futex if !may_be_gone_on_with(rsi) => return Outcome::unchanged(call),
         _ => {}
     }
     if matches!(call.number, libc::SYS_epoll_pwait | libc::SYS_epoll_pwait2) {
         call.args[4] = without_checkpoint_signal(call, r8, call.args[5]);
     }
+    clocks::send_deadline(call);
     if has_span(call) {
         call.room[BEGAN] = clock::now_ns() as u64;
     }
@@ -89,24 +94,19 @@ pub(super) fn dispatch(call: &mut SystemCall) -> Outcome {
 
 /// Whether `call_again` has to know when the call began.
 fn has_span(call: &SystemCall) -> bool {
-    let [_, _, rdx, r10, ..] = call.args;
+    let [_, rsi, rdx, r10, ..] = call.args;
     match call.number {
         libc::SYS_epoll_wait | libc::SYS_epoll_pwait => r10 as i32 > 0,
-        libc::SYS_epoll_pwait2 | libc::SYS_semtimedop | libc::SYS_futex => r10 != 0,
+        libc::SYS_epoll_pwait2 | libc::SYS_semtimedop => r10 != 0,
+        libc::SYS_futex => rsi as i32 & libc::FUTEX_CMD_MASK == libc::FUTEX_WAIT,
         libc::SYS_rt_sigtimedwait => rdx != 0,
         _ => false,
     }
 }
 
-/// Whether a futex(2) operation waits and can be gone on with when a signal has ended it.
-fn may_be_gone_on_with(operation: u64) -> bool {
-    matches!(
-        operation as i32 & libc::FUTEX_CMD_MASK,
-        libc::FUTEX_WAIT
-            | libc::FUTEX_WAIT_BITSET
-            | libc::FUTEX_LOCK_PI
-            | libc::FUTEX_WAIT_REQUEUE_PI
-    )
+/// Whether an interrupted call has to come to the hook again: after a restart the point in time that was sent is another one.
+pub(crate) fn has_deadline(call: &SystemCall) -> bool {
+    clocks::deadline(call.number, &call.args).is_some()
 }
 
 /// Takes the checkpoint signal out of pselect6(2)'s set, whose address and length are a pair in libc's frame.

@@ -26,7 +26,7 @@ use std::ops::Range;
 use crate::sys::{self, Errno};
 use crate::window::{self, Request, page_up};
 use sites::{Verdict, judge, system_calls};
-pub(crate) use trampoline::{CHANGED_OFFSET, FRAME_BYTES, LEAVE_OFFSET, RESTORE_FIRST};
+pub(crate) use trampoline::{CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, LEAVE_OFFSET, RESTORE_FIRST};
 
 /// What a scan did and found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

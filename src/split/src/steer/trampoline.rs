@@ -50,7 +50,8 @@ const RESTORE_SECOND: [u8; 10] = [0x48, 0x8b, 0x54, 0x24, 0xc8, 0x4c, 0x8b, 0x54
 /// How far the stack pointer in `changed` is above the hook's frame.
 pub(crate) const FRAME_BYTES: usize = 128;
 const JUMP_BYTES: usize = 5;
-const CALL_BYTES: usize = 7;
+/// Length of the call of the hook, before its return address.
+pub(crate) const CALL_BYTES: usize = 7;
 
 /// Length of `changed`.
 const CHANGED_BYTES: usize =

@@ -20,6 +20,7 @@ use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::error::{Error, Result};
+use crate::hooks::waits::FUTEX_WAITS;
 use crate::hooks::{self, BITMAP_BITS};
 use crate::steer::LEAVE_OFFSET;
 
@@ -83,6 +84,18 @@ pub(crate) extern "C" fn syscall_hook() {
         "jae 2f",
         "bt qword ptr [rip + {bitmap}], rax",       // carry: the number's bit
         "jnc 2f",
+        "cmp eax, {futex}",                         // one that does not wait, or without a limit, passes: they are frequent
+        "jne 3f",
+        "test r10, r10",
+        "jz 2f",
+        "mov ecx, esi",                             // the operation without its flags
+        "and ecx, {operation}",
+        "cmp ecx, 31",
+        "ja 2f",
+        "mov r11d, {waits}",
+        "bt r11d, ecx",
+        "jnc 2f",
+        "3:",
         "cld",                                      // the C ABI's direction
         "push rbp",
         "mov rbp, rsp",
@@ -140,6 +153,9 @@ pub(crate) extern "C" fn syscall_hook() {
         "lea rcx, [rcx + {leave}]",                 // lea leaves the flags alone
         "jmp rcx",
         bits = const BITMAP_BITS,
+        futex = const libc::SYS_futex,
+        operation = const libc::FUTEX_CMD_MASK,
+        waits = const FUTEX_WAITS,
         bitmap = sym hooks::BITMAP,
         bytes = sym XSAVE_BYTES,
         mask = sym XSAVE_MASK,
