@@ -308,6 +308,11 @@ fn waits_of_a_program_that_is_saved_often() {
     saved_often("spans_of_time");
 }
 
+#[test]
+fn waits_until_points_in_time_of_a_program_that_is_saved_often() {
+    saved_often("steady_clocks");
+}
+
 /// A script of the folder.
 fn script(interpreter: &str, name: &str) {
     let path = programs().join(name);
