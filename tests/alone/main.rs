@@ -329,6 +329,11 @@ fn locks_of_a_program_that_is_saved_often() {
     saved_often("locked_contents");
 }
 
+#[test]
+fn waits_until_points_in_time_of_a_program_that_is_saved_often() {
+    saved_often("steady_clocks");
+}
+
 /// A script of the folder.
 fn script(interpreter: &str, name: &str) {
     let path = programs().join(name);

@@ -3,7 +3,7 @@
 //! ```text
 //!   first life     this machine's clocks
 //!   second life    unshare --time ... mana restart DIR      one machine
-//!   third life     unshare --time ... mana restart DIR      another
+//!   third life     unshare --time ... mana restart DIR      another, and saved again and again
 //! ```
 //!
 //! The programs check that their clocks only go on, and that waits end when they should by these.
@@ -52,10 +52,13 @@ fn can_change_clocks() -> bool {
     false
 }
 
-fn restart(lives: &Lives, ahead_s: i64) -> Life {
+fn restart(lives: &Lives, ahead_s: i64, is_last: bool) -> Life {
     let mut command = with_clocks(ahead_s);
     command.arg(lives.install.mana()).arg("restart");
     command.arg(lives.checkpoints.path());
+    if is_last {
+        command.env("MANA_CKPT_INTERVAL", "20ms");
+    }
     lives.spawn(command)
 }
 
@@ -70,7 +73,7 @@ fn lives_on(name: &str, ahead_s: [i64; GATES as usize]) {
     let mut life = lives.start(&["run", built.to_str().unwrap(), gates]);
     for (number, ahead_s) in (1..).zip(ahead_s) {
         lives.save_and_kill(life, number);
-        life = restart(&lives, ahead_s);
+        life = restart(&lives, ahead_s, number == GATES);
         open_gate(lives.gates.path(), number);
     }
     lives.wait_for_end(&mut life);
