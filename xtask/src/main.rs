@@ -1,9 +1,11 @@
 //! Tasks of the workspace: `cargo xtask <task>`.
 
+mod applications;
 mod conformance;
 mod demo;
 mod generate;
 mod provision;
+mod sources;
 mod test;
 mod torture;
 
@@ -29,6 +31,8 @@ enum Task {
     Demo,
     /// Run foreign test suites natively and under mana, and compare.
     Conformance(conformance::Options),
+    /// Fetch and build LAMMPS and HPCC, kill and restart them under other MPIs, and compare their results.
+    Applications(applications::Options),
     /// Kill and restart real programs over real MPIs at random moments, and compare what they print.
     Torture(torture::Options),
     /// Run every check and every test.
@@ -58,6 +62,11 @@ fn main() -> ExitCode {
             .map_err(|error| error.to_string()),
         Task::Demo => demo::run().map_err(|error| error.to_string()),
         Task::Conformance(options) => conformance::run(&options).map_err(|error| error.to_string()),
+        Task::Applications(options) => match applications::run(&options) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("results differ".to_owned()),
+            Err(error) => Err(error.to_string()),
+        },
         Task::Torture(options) => match torture::run(&options) {
             Ok(true) => Ok(()),
             Ok(false) => Err("not everything survived".to_owned()),

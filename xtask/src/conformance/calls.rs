@@ -8,8 +8,9 @@ use mana_suite::programs::{Toolchain, build_c};
 use mana_suite::{Result, places};
 
 use super::outcome::{Outcome, Outcomes, Side, Verdict};
-use super::run::{self, file};
+use super::run;
 use super::{Place, Suite};
+use crate::sources::file;
 
 pub(crate) struct Calls;
 

@@ -1,32 +1,16 @@
 //! Getting the suites' sources, through the clients of the places they come from: apt, pip, cargo.
-//!
-//! A source is unpacked into a folder beside its place and renamed into it: it is there whole, or it is not there. apt is
-//! given a list of sources of our own, so nothing about this machine's configuration changes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mana_suite::{Result, command, places};
 
-use super::run::{file, home};
+use super::run::home;
+use crate::sources::{debian, once, untar};
 
 /// Where a source goes once it is there.
 fn sources(name: &str) -> PathBuf {
     home().join("src").join(name)
-}
-
-/// Makes folder `to` by `fill`, which is given an empty one beside it.
-fn once(to: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    if to.exists() {
-        return Ok(());
-    }
-    let beside = to.with_extension("partial");
-    if beside.exists() {
-        file("delete", &beside, std::fs::remove_dir_all(&beside))?;
-    }
-    file("create", &beside, std::fs::create_dir_all(&beside))?;
-    fill(&beside)?;
-    file("move into place", to, std::fs::rename(&beside, to))
 }
 
 /// The folder `test/mpi` of Debian's source package of MPICH.
@@ -37,30 +21,7 @@ pub(crate) fn mpich() -> Result<PathBuf> {
     let to = sources("mpich");
     once(&to, |folder| {
         eprintln!("   fetching MPICH's test programs");
-        let apt = |words: &[&str]| {
-            let mut apt = Command::new("apt-get");
-            let state = folder.join("apt");
-            apt.current_dir(folder);
-            for (option, value) in [
-                ("Dir::Etc::sourcelist", state.join("sources.list")),
-                ("Dir::Etc::sourceparts", PathBuf::from("-")),
-                ("Dir::State::lists", state.join("lists")),
-                ("Dir::Cache::pkgcache", PathBuf::new()),
-                ("Dir::Cache::srcpkgcache", PathBuf::new()),
-                // The folder is this user's, which apt's own may not enter.
-                ("APT::Sandbox::User", PathBuf::from("root")),
-            ] {
-                apt.args(["-o", &format!("{option}={}", value.display())]);
-            }
-            command::run(apt.arg("-q").args(words)).map(drop)
-        };
-        let lists = folder.join("apt/lists/partial");
-        file("create", &lists, std::fs::create_dir_all(&lists))?;
-        let list = folder.join("apt/sources.list");
-        let source = "deb-src http://deb.debian.org/debian bookworm main\n";
-        file("write", &list, std::fs::write(&list, source))?;
-        apt(&["update"])?;
-        apt(&["source", "--download-only", "mpich"])?;
+        debian(folder, "mpich")?;
         untar(
             folder,
             "mpich_*.orig.tar.*",
@@ -118,17 +79,6 @@ fn manifest_of_rsmpi(metadata: &str) -> Option<PathBuf> {
     let packages = metadata.get("packages")?.as_array()?;
     let package = packages.iter().find(|package| package["name"] == "mpi")?;
     package["manifest_path"].as_str().map(PathBuf::from)
-}
-
-/// Unpacks the archive that the shell pattern finds, without its outermost folder.
-fn untar(folder: &Path, pattern: &str, which: &[&str]) -> Result<()> {
-    let script = format!("tar xf {pattern} --strip-components=1 \"$@\"");
-    let mut shell = Command::new("sh");
-    shell
-        .current_dir(folder)
-        .args(["-c", &script, "sh"])
-        .args(which);
-    command::run(&mut shell).map(drop)
 }
 
 fn python(option: &str, module: &str) -> Command {

@@ -16,9 +16,10 @@ use mana_suite::programs::Toolchain;
 
 use super::fetch;
 use super::outcome::{Outcome, Outcomes, Side, Verdict};
-use super::run::{self, file, home};
+use super::run::{self, home};
 use super::unittest;
 use super::{Place, Suite};
+use crate::sources::file;
 
 pub(crate) struct Mpi4py;
 

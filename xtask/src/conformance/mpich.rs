@@ -14,9 +14,10 @@ use mana_suite::{JobSpec, Result, command};
 
 use super::fetch;
 use super::outcome::{Outcome, Outcomes, Side, Verdict};
-use super::run::{self, Ran, file, home};
+use super::run::{self, Ran, home};
 use super::testlist::{self, Line};
 use super::{Place, Suite};
+use crate::sources::file;
 
 pub(crate) struct Mpich;
 

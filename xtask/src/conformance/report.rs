@@ -11,8 +11,8 @@ use super::compare::{Class, class, restarted_class};
 use super::earlier::{COLUMNS, Cases, Column, Counts, Earlier, RowName};
 use super::known;
 use super::outcome::Verdict;
-use super::run::file;
 use super::store::{Entry, Key, Store};
+use crate::sources::file;
 
 /// A line of the table: suite, MPI, ranks (0: as each case wants), and whether through a restart.
 type Row<'s> = (&'s str, &'s str, u32, bool);

@@ -7,8 +7,9 @@ use mana_suite::{Result, command, mpi};
 
 use super::fetch;
 use super::outcome::{Outcome, Outcomes, Side, Verdict};
-use super::run::{self, file, home};
+use super::run::{self, home};
 use super::{Place, Suite};
+use crate::sources::file;
 
 pub(crate) struct Rsmpi;
 

@@ -8,6 +8,7 @@ use mana_suite::{JobSpec, Result, SuiteError, places};
 
 use super::outcome::{Outcome, Side, Verdict};
 use super::{Place, restart};
+use crate::sources::file;
 
 /// Where everything of this command is.
 pub(crate) fn home() -> PathBuf {
@@ -177,13 +178,4 @@ fn log_path(suite: &str, mpi: &str, ranks: u32, case: &str, side: Side) -> PathB
         .join("logs")
         .join(format!("{suite}-{mpi}-{ranks}-{side}"))
         .join(plain + ".log")
-}
-
-/// An I/O result as one of the harness.
-pub(crate) fn file<T>(action: &'static str, path: &Path, done: std::io::Result<T>) -> Result<T> {
-    done.map_err(|source| SuiteError::File {
-        action,
-        path: path.to_owned(),
-        source,
-    })
 }

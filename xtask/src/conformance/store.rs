@@ -7,7 +7,8 @@ use mana_suite::Result;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{Side, Verdict};
-use super::run::{file, home};
+use super::run::home;
+use crate::sources::file;
 
 /// Which case, where. `ranks` is 0 where the case says how many it wants.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
