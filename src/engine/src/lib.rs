@@ -70,6 +70,7 @@ mod p2p;
 mod partitioned;
 mod persistent;
 mod predefined_attributes;
+mod probes;
 mod process;
 mod progress;
 mod publish;

@@ -375,6 +375,7 @@ pub fn probe(source: i32, tag: i32, comm_handle: u64) -> Result<Probed, MpiError
     }
     let mut flag = 0_u64;
     let mut status = StatusBuf::new();
+    let probing = comm.probing();
     native_call::call(
         native,
         fns::MPI_IPROBE,
@@ -386,6 +387,7 @@ pub fn probe(source: i32, tag: i32, comm_handle: u64) -> Result<Probed, MpiError
             status.address(),
         ],
     )?;
+    drop(probing);
     if flag as i32 == 0 {
         return Ok(Probed::Nothing);
     }
@@ -518,14 +520,17 @@ pub fn receive_packed(
     Ok(bytes)
 }
 
-/// Takes every message that no posted receive wants off communicator `comm` into the drained queue; returns how many.
+/// Takes every message that no posted receive wants off communicator `comm` into the drained queue; returns how many. Stops where
+/// another thread is in a probe: that thread has not parked, so this is not the last time.
 pub fn drain_comm(native: &'static Native, comm: &CommSlot) -> Result<usize, MpiError> {
     let mut drained = 0;
     // Probe, receive and enqueue are one step under the lock; see `start_receive`.
     let mut state = state();
-    while let Some((message, completion)) =
-        improbe_native(native, mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, comm)?
+    while let Some(taking) = comm.taking()
+        && let Some((message, completion)) =
+            improbe_native(native, mpi::MPI_ANY_SOURCE, mpi::MPI_ANY_TAG, comm)?
     {
+        drop(taking);
         let bytes = receive_packed(native, message, &completion)?;
         state.push_drained(
             comm,

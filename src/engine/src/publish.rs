@@ -23,6 +23,8 @@ use mana_native::{Native, NativeDatatype};
 use mana_record_replay::handle::{Kind, kind};
 use mana_table::constants as mpi;
 
+use crate::probes::{Probes, Probing, Taking};
+
 /// Objects per lazily made chunk.
 const CHUNK: usize = 1024;
 /// Chunks: as many as the handle's index bits can name.
@@ -49,6 +51,7 @@ pub struct CommSlot {
     queued: AtomicU32,
     foreign: AtomicBool,
     clock: AtomicU32,
+    probes: Probes,
 }
 
 /// In place of a clock where there is none.
@@ -97,6 +100,14 @@ impl CommSlot {
     /// How many ranks messages can go to: the remote group's size of an intercommunicator, else the size.
     pub fn peers(&self) -> i32 {
         self.peers.load(Ordering::Relaxed)
+    }
+    /// Held while a probe is in the library below.
+    pub fn probing(&self) -> Probing<'_> {
+        self.probes.begin()
+    }
+    /// Held while a message is taken out of matching by a thread for another one; nothing while there are probes.
+    pub fn taking(&self) -> Option<Taking<'_>> {
+        self.probes.take()
     }
     /// Drained messages that wait in the unexpected queue of this communicator.
     pub fn queued(&self) -> u32 {
