@@ -364,9 +364,13 @@ impl Job {
 
     /// Lets the program end and waits for that; the agents live on.
     pub fn end_program(&mut self) {
-        let furthest = *self.world.arrivals.lock().unwrap() / self.world.inboxes.len() as u64;
-        // No rank is two rounds ahead of the last complete one.
-        self.world.end.store(furthest + 3, Ordering::SeqCst);
+        {
+            // Held until the end is set: nobody goes on from a barrier meanwhile.
+            let arrivals = self.world.arrivals.lock().unwrap();
+            let furthest = *arrivals / self.world.inboxes.len() as u64;
+            // No rank is two rounds ahead of the last complete one.
+            self.world.end.store(furthest + 3, Ordering::SeqCst);
+        }
         for program in self.programs.drain(..) {
             program.join().unwrap();
         }
