@@ -6,7 +6,7 @@ use super::store::Entry;
 /// A case's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
-    /// Passes on both sides.
+    /// Passes on both sides; or under mana, and natively it was not asked for.
     Pass,
     /// Skipped on both, or natively not to be had and skipped by mana.
     Skip,
@@ -20,17 +20,19 @@ pub(crate) enum Class {
     Differs,
 }
 
-/// Compares native with mana; `None` where one of them has not run.
+/// Compares native with mana; `None` where one of them has not run and it matters.
 pub(crate) fn class(entry: &Entry) -> Option<Class> {
-    pair(entry.native?, entry.mana?)
+    pair(entry.native, entry.mana?)
 }
 
-/// Compares native with restarted; `None` where one of them has not run.
+/// Compares native with restarted; `None` where one of them has not run and it matters.
 pub(crate) fn restarted_class(entry: &Entry) -> Option<Class> {
-    pair(entry.native?, entry.restarted?)
+    pair(entry.native, entry.restarted?)
 }
 
-fn pair(native: Verdict, mana: Verdict) -> Option<Class> {
+fn pair(native: Option<Verdict>, mana: Verdict) -> Option<Class> {
+    // What passes under mana cannot differ for the worse.
+    let native = native.or((mana == Verdict::Pass).then_some(mana))?;
     Some(match (native, mana) {
         (Verdict::Pass, Verdict::Pass) => Class::Pass,
         (_, Verdict::Pass) => Class::More,
@@ -51,11 +53,23 @@ mod tests {
     fn only_what_mana_does_worse_differs() {
         let differs = [(Pass, Fail), (Pass, Skip), (Skip, Fail), (Pass, Hang)];
         for (native, mana) in differs {
-            assert_eq!(pair(native, mana), Some(Class::Differs), "{native} {mana}");
+            assert_eq!(
+                pair(Some(native), mana),
+                Some(Class::Differs),
+                "{native} {mana}"
+            );
         }
-        assert_eq!(pair(Pass, Unsupported), Some(Class::Unsupported));
-        assert_eq!(pair(Hang, Fail), Some(Class::Neither));
-        assert_eq!(pair(Fail, Pass), Some(Class::More));
-        assert_eq!(pair(Skip, Pass), Some(Class::More));
+        assert_eq!(pair(Some(Pass), Unsupported), Some(Class::Unsupported));
+        assert_eq!(pair(Some(Hang), Fail), Some(Class::Neither));
+        assert_eq!(pair(Some(Fail), Pass), Some(Class::More));
+        assert_eq!(pair(Some(Skip), Pass), Some(Class::More));
+    }
+
+    #[test]
+    fn what_passes_needs_no_comparison() {
+        assert_eq!(pair(None, Pass), Some(Class::Pass));
+        for mana in [Fail, Skip, Hang, Unsupported] {
+            assert_eq!(pair(None, mana), None, "{mana}");
+        }
     }
 }

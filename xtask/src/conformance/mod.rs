@@ -53,6 +53,9 @@ pub struct Options {
     /// Natively only what has no native result yet.
     #[arg(long)]
     keep_native: bool,
+    /// First under mana, then natively only what does not pass: nothing else can differ for the worse.
+    #[arg(long, conflicts_with_all = ["side", "checkpoint"])]
+    native_if_needed: bool,
     /// Only natively, or only under mana: bugs are found without native runs of what passes.
     #[arg(long, value_enum, conflicts_with = "checkpoint")]
     side: Option<OneSide>,
@@ -197,6 +200,7 @@ fn sides(options: &Options) -> &'static [Side] {
         _ if options.checkpoint => &[Side::Restarted],
         Some(OneSide::Native) => &[Side::Native],
         Some(OneSide::Mana) => &[Side::Mana],
+        None if options.native_if_needed => &[Side::Mana, Side::Native],
         None => &[Side::Native, Side::Mana],
     }
 }
@@ -215,8 +219,11 @@ fn run_one(
         ranks: if suite.sets_ranks() { 0 } else { ranks },
         case: case.to_owned(),
     };
-    let done =
-        |case: &str| side == Side::Native && options.keep_native && before.has_native(&key(case));
+    let done = |case: &str| {
+        side == Side::Native
+            && ((options.keep_native && before.has_native(&key(case)))
+                || (options.native_if_needed && before.passes_under_mana(&key(case))))
+    };
     let place = Place {
         mpi,
         ranks,

@@ -56,12 +56,13 @@ impl<'s> Report<'s> {
         } else {
             entry.mana
         };
-        let (Some(class), Some(native), Some(mana)) = (class, entry.native, mana) else {
+        let Some(class) = class else {
             return;
         };
         let row = (key.suite.as_str(), key.mpi.as_str(), key.ranks, restarted);
         let known = known::reason(key);
-        if class == Class::Differs || (class == Class::Unsupported && known.is_some()) {
+        let listed = class == Class::Differs || (class == Class::Unsupported && known.is_some());
+        if let (true, Some(native), Some(mana)) = (listed, entry.native, mana) {
             let difference = Difference {
                 key,
                 native,
@@ -251,7 +252,8 @@ numbers have as a pass.
 - rsmpi: the examples of rsmpi 0.8.2.
 - calls: `tests/programs/calls`, chapter by chapter.
 
-*Pass under mana only*: the MPI skips it or gets it wrong, mana does not. *Unsupported*: mana said that it does not have a
-function that the case needs. *Difference*: it passes natively or is skipped there, and does not pass under mana.
+*Pass*: on both sides, or under mana where natively nothing was asked for (`--native-if-needed`). *Pass under mana only*: the MPI
+skips it or gets it wrong, mana does not. *Unsupported*: mana said that it does not have a function that the case needs.
+*Difference*: it passes natively or is skipped there, and does not pass under mana.
 
 ";

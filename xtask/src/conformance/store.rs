@@ -98,17 +98,26 @@ impl Store {
 
     /// Whether the case, or something of the module of that name, has run natively.
     pub fn has_native(&self, key: &Key) -> bool {
-        let within = format!("{}.", key.case);
+        self.within(key).any(|entry| entry.native.is_some())
+    }
+
+    /// Whether the case, or all that there is of the module of that name, passes under mana.
+    pub fn passes_under_mana(&self, key: &Key) -> bool {
+        let mut entries = self.within(key).peekable();
+        entries.peek().is_some() && entries.all(|entry| entry.mana == Some(Verdict::Pass))
+    }
+
+    /// The case, or those of the module of that name.
+    fn within(&self, key: &Key) -> impl Iterator<Item = &Entry> {
+        let module = format!("{}.", key.case);
         self.entries
             .range(key.clone()..)
             .take_while(|(other, _)| {
                 (&other.suite, &other.mpi, other.ranks) == (&key.suite, &key.mpi, key.ranks)
                     && other.case.starts_with(&key.case)
             })
-            .any(|(other, entry)| {
-                entry.native.is_some()
-                    && (other.case == key.case || other.case.starts_with(&within))
-            })
+            .filter(move |(other, _)| other.case == key.case || other.case.starts_with(&module))
+            .map(|(_, entry)| entry)
     }
 
     /// Everything, by suite, MPI, ranks and case.
