@@ -77,6 +77,7 @@ pub fn forget(handle: FileHandle) {
         cut::retire_clock(below.clock);
     }
     let mut state = state();
+    state.origins.forget(u64::from(handle.word()));
     if let Some(file) = state.files.table.remove(handle) {
         state.objects.errhandlers.release(file.errhandler);
         state.release_view_types(&file);

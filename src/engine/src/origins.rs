@@ -1,4 +1,4 @@
-//! Which session a group or communicator comes of (MPI-5.0 section 11.3): what is derived from something of a session is that
+//! Which session a group, a communicator or a file comes of (MPI-5.0 section 11.3): what is derived from something of a session is that
 //! session's, too. Buffered sends ask, since a session may have a buffer of its own.
 //!
 //! ```text
@@ -11,7 +11,7 @@ use mana_record_replay::handle::{GroupHandle, SessionHandle};
 use mana_table::constants as mpi;
 use serde::{Deserialize, Serialize};
 
-/// The sessions of groups and communicators that come of one, all by their upper handles, which differ between kinds.
+/// The sessions of groups, communicators and files that come of one, all by their upper handles, which differ between kinds.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Origins {
     sessions: HashMap<u64, u64>,
@@ -23,7 +23,7 @@ impl Origins {
         self.note(u64::from(group.word()), u64::from(session.word()));
     }
 
-    /// `made` was derived from `from`: each a group or a communicator.
+    /// `made` was derived from `from`: each a group, a communicator or a file.
     pub fn derive(&mut self, made: u64, from: u64) {
         if let Some(session) = self.session_of(from) {
             self.note(made, session);
@@ -35,7 +35,7 @@ impl Origins {
         self.sessions.get(&handle).copied()
     }
 
-    /// A group or communicator was freed.
+    /// A group, a communicator or a file was freed.
     pub fn forget(&mut self, handle: u64) {
         self.sessions.remove(&handle);
     }

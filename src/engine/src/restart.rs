@@ -70,10 +70,12 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         reader.regions(),
     )?;
     if metadata.alone {
+        surroundings::limit(&metadata.surroundings)?;
         alone::begin()?;
     } else {
         init::join_world(world)?;
         rebuild::rebuild()?;
+        surroundings::limit(&metadata.surroundings)?;
         init::start_agent(world)?;
     }
     surroundings::settle(reserved)?;

@@ -170,7 +170,12 @@ fn tell(lost: &[Lost]) {
     *said = lost.to_vec();
 }
 
-/// Puts all of it back, before any of the program runs.
+/// What the program may have of the system is what it had allowed itself, from here on: the lower half is as large as it gets.
+pub fn limit(saved: &Surroundings) -> Result<(), EngineError> {
+    limits::restore(&saved.limits)
+}
+
+/// Puts all of it back but [`limit`]s, before any of the program runs.
 pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     // First: names of sockets may begin in the working directory.
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
@@ -186,7 +191,6 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     shared_mappings::restore(&saved.shared, &stored, settings().files)?;
     stored.seal()?;
     drop(stored);
-    limits::restore(&saved.limits)?;
     // Last: a process' locks on a file go when it closes any descriptor of it.
     Ok(mana_descriptors::lock(&saved.descriptors)?)
 }

@@ -6,7 +6,7 @@
  *
  * Prints "ok" or what differs, once per life. 2 ranks.
  */
-#include "check.h"
+#include "file_check.h"
 #include <mana.h>
 #include <stdlib.h>
 
@@ -28,7 +28,36 @@ static void send(int length, double first, int tag, MPI_Comm comm) {
     CHECK_INT(MPI_Bsend(data, length, MPI_DOUBLE, 1 - check_rank, tag, comm), MPI_SUCCESS);
 }
 
-/* A communicator of two steps' descent from a session that has a buffer for one large message. */
+/* A communicator of the group of a window of `comm`, which is freed. */
+static MPI_Comm of_window(MPI_Comm comm) {
+    MPI_Group group;
+    MPI_Win window;
+    MPI_Comm made;
+    void *memory;
+    MPI_Win_allocate(8, 1, MPI_INFO_NULL, comm, &memory, &window);
+    MPI_Win_get_group(window, &group);
+    MPI_Win_free(&window);
+    MPI_Comm_create_from_group(group, "of a window", MPI_INFO_NULL, MPI_ERRORS_RETURN, &made);
+    MPI_Group_free(&group);
+    MPI_Comm_free(&comm);
+    return made;
+}
+
+/* A communicator of the group of a file of `comm`, which is freed. */
+static MPI_Comm of_file(MPI_Comm comm) {
+    MPI_Group group;
+    MPI_File file;
+    MPI_Comm made;
+    MPI_File_open(comm, file_name, MPI_MODE_CREATE | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE, MPI_INFO_NULL, &file);
+    MPI_File_get_group(file, &group);
+    MPI_File_close(&file);
+    MPI_Comm_create_from_group(group, "of a file", MPI_INFO_NULL, MPI_ERRORS_RETURN, &made);
+    MPI_Group_free(&group);
+    MPI_Comm_free(&comm);
+    return made;
+}
+
+/* A communicator of many steps' descent from a session that has a buffer for one large message. */
 static MPI_Comm of_session(MPI_Session *session, void *buffer, int room) {
     MPI_Group all, some;
     MPI_Comm comm, copy;
@@ -42,7 +71,7 @@ static MPI_Comm of_session(MPI_Session *session, void *buffer, int room) {
     MPI_Comm_free(&comm);
     MPI_Group_free(&some);
     MPI_Group_free(&all);
-    return copy;
+    return of_file(of_window(copy));
 }
 
 int main(int argc, char **argv) {
@@ -54,6 +83,7 @@ int main(int argc, char **argv) {
     MPI_Session session;
     MPI_Comm comm, session_comm;
     check_begin(&argc, &argv, 2);
+    file_begin("bsend_kept");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     MPI_Buffer_attach(buffer, room);

@@ -143,7 +143,7 @@ pub fn file_open(a: &mut Args<'_>) -> Call {
         let mut state = state();
         let errhandler = state.files.errhandler;
         state.objects.hold_errhandler(errhandler)?;
-        state.files.table.insert(File {
+        let handle = state.files.table.insert(File {
             errhandler,
             gid,
             group,
@@ -158,7 +158,9 @@ pub fn file_open(a: &mut Args<'_>) -> Call {
             position: None,
             shared_position: None,
             size_bytes: None,
-        })?
+        })?;
+        state.origins.derive(u64::from(handle.word()), a.raw(0));
+        handle
     };
     files::connect(handle, gid, members, below)?;
     a.set_handle(4, u64::from(handle.word()));

@@ -22,8 +22,13 @@ pub fn group_arg(a: &Args<'_>, i: usize) -> Result<Group, MpiError> {
 
 /// Hands a new group out through parameter `i`; where parameter 0 is of a session, so is the group.
 pub fn hand_out_group(a: &mut Args<'_>, i: usize, group: Group) -> Call {
+    hand_out_derived(a, i, group, a.raw(0))
+}
+
+/// Hands a new group out through parameter `i`; where `from` is of a session, so is the group.
+pub fn hand_out_derived(a: &mut Args<'_>, i: usize, group: Group, from: u64) -> Call {
     let made = insert(group)?;
-    state().origins.derive(u64::from(made.word()), a.raw(0));
+    state().origins.derive(u64::from(made.word()), from);
     a.set_handle(i, u64::from(made.word()));
     Ok(())
 }

@@ -8,7 +8,7 @@ use mana_record_replay::win::Window;
 use mana_table::constants as mpi;
 
 use super::comm::hints_arg;
-use super::group::hand_out_group;
+use super::group::hand_out_derived;
 use super::info::tell_memory_kinds;
 use crate::args::Args;
 use crate::engine::state;
@@ -22,7 +22,7 @@ pub fn win_get_group(a: &mut Args<'_>) -> Call {
         let state = state();
         state.comms.get(u64::from(win.comm.handle()))?.local.clone()
     };
-    hand_out_group(a, 1, group)
+    hand_out_derived(a, 1, group, u64::from(win.comm.handle()))
 }
 
 /// `MPI_Win_set_name(win, win_name)`.
