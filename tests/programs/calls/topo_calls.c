@@ -19,6 +19,21 @@ static void dims(void) {
     CHECK(given[0] == 4 && given[1] == 3);
 }
 
+/* Of a communicator that leaves processes out: how many it has, and how many answer. (MPICH 5.0's own has all in its group.) */
+static void has_members(MPI_Comm comm, int members) {
+    int size, one = 1, sum;
+    MPI_Group group;
+    if (comm == MPI_COMM_NULL) return;
+    MPI_Comm_size(comm, &size);
+    CHECK_INT(size, members);
+    MPI_Comm_group(comm, &group);
+    MPI_Group_size(group, &size);
+    if (check_under_mana()) CHECK_INT(size, members);
+    MPI_Group_free(&group);
+    MPI_Allreduce(&one, &sum, 1, MPI_INT, MPI_SUM, comm);
+    CHECK_INT(sum, members);
+}
+
 /* A grid of which no dimension remains: each rank alone, without neighbours. */
 static void point(MPI_Comm cart) {
     MPI_Comm alone;
@@ -90,6 +105,7 @@ static void grid(void) {
 
     MPI_Cart_create(MPI_COMM_WORLD, 1, (int[]){3}, (int[]){1}, 1, &none);
     CHECK((none == MPI_COMM_NULL) == (check_rank == 3));
+    has_members(none, 3);
     if (none != MPI_COMM_NULL) MPI_Comm_free(&none);
 }
 
@@ -120,6 +136,7 @@ static void graph(void) {
 
     MPI_Graph_create(MPI_COMM_WORLD, 2, (int[]){1, 2}, (int[]){1, 0}, 0, &small);
     CHECK((small == MPI_COMM_NULL) == (check_rank >= 2));
+    has_members(small, 2);
     if (small != MPI_COMM_NULL) MPI_Comm_free(&small);
 }
 

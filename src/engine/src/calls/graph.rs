@@ -2,13 +2,11 @@
 //! ranks are never reordered. Graphs of which each rank knows its own edges are in `dist_graph`.
 
 use mana_record_replay::topology::{Graph, Topology};
-use mana_table::fns;
 
-use super::comm::{construct, intra_arg};
+use super::comm::intra_arg;
 use super::group::length_arg;
-use super::topology::{set_ints, set_topology};
+use super::topology::{create, set_ints};
 use crate::args::Args;
-use crate::comms::Inherit;
 use crate::engine::state;
 use crate::error::{Call, MpiError};
 
@@ -30,16 +28,8 @@ fn new_graph(a: &Args<'_>) -> Result<Graph, MpiError> {
 /// `MPI_Graph_create(comm_old, nnodes, index, edges, reorder, comm_graph)`: `MPI_COMM_NULL` for those beyond it.
 pub fn graph_create(a: &mut Args<'_>) -> Call {
     let graph = new_graph(a)?;
-    let arguments = [
-        graph.index().len() as u64,
-        graph.index().as_ptr() as u64,
-        graph.edges().as_ptr() as u64,
-        0,
-    ];
-    let made = construct(a, fns::MPI_GRAPH_CREATE, &arguments, Inherit::Errhandler)?;
-    set_topology(made, Topology::Graph(graph))?;
-    a.set_handle(5, made);
-    Ok(())
+    let rank = graph.map(intra_arg(a, 0)?.rank());
+    create(a, rank, Topology::Graph(graph))
 }
 
 /// `MPI_Graphdims_get(comm, nnodes, nedges)`.

@@ -7,7 +7,7 @@ use mana_record_replay::topology::{Cart, Topology, dims_create as balanced_dims}
 use mana_table::constants as mpi;
 use mana_table::fns;
 
-use super::comm::{construct, construct_then, intra_arg};
+use super::comm::{construct_then, intra_arg};
 use super::group::length_arg;
 use crate::args::Args;
 use crate::comms::Inherit;
@@ -71,20 +71,31 @@ pub fn dims_create(a: &mut Args<'_>) -> Call {
     Ok(())
 }
 
+/// Makes a communicator of the processes that `rank_in`, as of [`Cart::map`], gives a place, with `topology`, and hands it out
+/// through parameter 5. A split first: where processes are left over, MPICH 5.0 makes a communicator whose group has them.
+pub fn create(a: &mut Args<'_>, rank_in: i32, topology: Topology) -> Call {
+    let is_member = rank_in != mpi::MPI_UNDEFINED;
+    let colour = if is_member { 0 } else { mpi::MPI_UNDEFINED };
+    let made = construct_then(
+        a,
+        fns::MPI_COMM_SPLIT,
+        &[int(colour), int(0)],
+        Inherit::Errhandler,
+        |native, made| match is_member {
+            true => add_topology(native, made, &topology),
+            false => Ok(made),
+        },
+    )?;
+    set_topology(made, topology)?;
+    a.set_handle(5, made);
+    Ok(())
+}
+
 /// `MPI_Cart_create(old_comm, ndims, dims, periods, reorder, cart_comm)`: `MPI_COMM_NULL` for those beyond the grid.
 pub fn cart_create(a: &mut Args<'_>) -> Call {
     let cart = new_cart(a)?;
-    let periods: Vec<i32> = cart.periods().iter().copied().map(i32::from).collect();
-    let arguments = [
-        cart.dims().len() as u64,
-        cart.dims().as_ptr() as u64,
-        periods.as_ptr() as u64,
-        0,
-    ];
-    let made = construct(a, fns::MPI_CART_CREATE, &arguments, Inherit::Errhandler)?;
-    set_topology(made, Topology::Cart(cart))?;
-    a.set_handle(5, made);
-    Ok(())
+    let rank = cart.map(intra_arg(a, 0)?.rank());
+    create(a, rank, Topology::Cart(cart))
 }
 
 /// `MPI_Cart_sub(comm, remain_dims, newcomm)`: a split into the parts, each of which becomes a grid. (MPICH's own
