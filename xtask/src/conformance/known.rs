@@ -10,10 +10,29 @@ const TABLE: &str = include_str!("known.table");
 
 /// The reason why a case differs, if the table has it.
 pub(crate) fn reason(key: &Key) -> Option<&'static str> {
-    rows(TABLE).find_map(|[suite, mpi, case, reason]| {
-        let same = suite == key.suite && matches(mpi, &key.mpi) && matches(case, &key.case);
-        same.then_some(reason)
-    })
+    rows(TABLE)
+        .find(|row| is_about(row, key))
+        .map(|[.., reason]| reason)
+}
+
+/// Lines of the table about cases that have been run, `ran`, none of which differs; as "suite case: reason".
+pub(crate) fn unneeded<'k>(ran: impl Iterator<Item = (&'k Key, bool)>) -> Vec<String> {
+    unneeded_of(TABLE, ran)
+}
+
+fn unneeded_of<'k>(table: &str, ran: impl Iterator<Item = (&'k Key, bool)>) -> Vec<String> {
+    let ran: Vec<_> = ran.collect();
+    rows(table)
+        .filter(|row| {
+            let mut about = ran.iter().filter(|(key, _)| is_about(row, key)).peekable();
+            about.peek().is_some() && about.all(|(_, differs)| !differs)
+        })
+        .map(|[suite, _, case, reason]| format!("{suite} `{case}`: {reason}"))
+        .collect()
+}
+
+fn is_about([suite, mpi, case, _]: &[&str; 4], key: &Key) -> bool {
+    *suite == key.suite && matches(mpi, &key.mpi) && matches(case, &key.case)
 }
 
 fn rows(table: &str) -> impl Iterator<Item = [&str; 4]> {
@@ -40,12 +59,28 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{TABLE, matches, rows};
+    use super::{Key, TABLE, matches, rows, unneeded_of};
 
     #[test]
     fn stars_stand_for_any_text() {
         assert!(matches("mpich-*", "mpich-4.0.2") && matches("*", "") && matches("a*c*", "abcd"));
         assert!(!matches("a*d", "abc") && !matches("mpich", "mpich-4.0.2"));
+    }
+
+    #[test]
+    fn a_line_is_not_needed_when_all_it_is_about_has_run_without_a_difference() {
+        let key = |case: &str| Key {
+            suite: "mpich".into(),
+            mpi: "mpich-5.0.2".into(),
+            ranks: 0,
+            case: case.into(),
+        };
+        let table =
+            "mpich | * | a* | because\nmpich | openmpi-* | a1 | because\nmpich | * | b | so";
+        let (a1, a2) = (key("a1"), key("a2"));
+        let unneeded = |differs| unneeded_of(table, [(&a1, differs), (&a2, false)].into_iter());
+        assert!(unneeded(true).is_empty());
+        assert_eq!(unneeded(false), ["mpich `a*`: because"]);
     }
 
     #[test]

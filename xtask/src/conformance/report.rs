@@ -31,6 +31,8 @@ pub(crate) struct Report<'s> {
     unexplained: Vec<Difference<'s>>,
     known: BTreeMap<(&'s str, &'static str), Vec<Difference<'s>>>,
     earlier: Earlier,
+    /// Lines of known.table that nothing needs of what has results here.
+    unneeded: Vec<String>,
 }
 
 impl<'s> Report<'s> {
@@ -41,6 +43,12 @@ impl<'s> Report<'s> {
             unexplained: Vec::new(),
             known: BTreeMap::new(),
             earlier: Earlier::default(),
+            unneeded: known::unneeded(store.entries().filter_map(|(key, entry)| {
+                let classes = [class(entry), restarted_class(entry)];
+                let has_run = classes.iter().any(Option::is_some);
+                let differs = |class| matches!(class, Some(Class::Differs | Class::Unsupported));
+                has_run.then(|| (key, classes.into_iter().any(differs)))
+            })),
         };
         for (key, entry) in store.entries() {
             report.add(key, entry, false, class(entry));
@@ -96,6 +104,13 @@ impl<'s> Report<'s> {
         let mut text = String::new();
         self.table(&mut text);
         self.differences(&mut text);
+        if !self.unneeded.is_empty() {
+            text += "\n## Reasons in known.table that no case of these runs needed\n\n";
+            for line in &self.unneeded {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "- {line}");
+            }
+        }
         text
     }
 
