@@ -11,33 +11,33 @@
 //!
 //! The *leader* is the thread that initialised MPI (with `MPI_THREAD_FUNNELED` no other may call it); where that
 //! thread is gone, the parked thread with the lowest id. It drains and writes; the others sleep.
+//!
+//! Gates are in `gate`, threads in `parking`, the leader's work in `draining` and `sweep`, the agent's view in `port`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use mana_agent::{Agent, RankPort};
-use mana_drain::{Activity, ClockId, Gid, Phase, Rank, Start, Verdict};
-use mana_native::Native;
-use mana_split::frame::CrossFrame;
-use mana_split::park::{self, Interrupted};
-use mana_split::thread::ThreadBlock;
-use mana_split::thread_image::{ThreadImage, capture_cross};
-use mana_table::constants as mpi;
+use mana_drain::{Activity, Phase, Rank};
+use mana_split::park;
+use mana_split::thread_image::ThreadImage;
 
-use crate::args::Args;
-use crate::engine::{native, not_running, state};
-use crate::error::{Call, MpiError};
-use crate::p2p::{self, COUNTERS};
-use crate::publish::CommSlot;
-use crate::{at_safe_point, checkpoint, wait, windows};
+use crate::at_safe_point;
+use crate::p2p::COUNTERS;
 
+mod draining;
+mod gate;
+mod parking;
 mod port;
 mod sweep;
+mod times;
 
+pub use gate::{enter_clock, enter_collective, register_clock, retire_clock};
+pub use parking::{call_boundary, interrupted, safe_point};
 use port::Port;
 use sweep::Sweep;
+use times::Times;
 
 /// What safe points have to attend to: [`COMING`], [`COUNTING`].
 static ATTENTION: AtomicU8 = AtomicU8::new(0);
@@ -70,50 +70,6 @@ struct Cut {
     taken: bool,
     /// When the phases began.
     times: Times,
-}
-
-/// When the phases of an attempt began.
-#[derive(Default)]
-struct Times {
-    intent: Option<Instant>,
-    stop: Option<Instant>,
-    write: Option<Instant>,
-}
-
-impl Times {
-    /// An attempt is over: adds its phases to the sums, and returns the nanoseconds that it took.
-    fn conclude(&self) -> u64 {
-        let now = Some(Instant::now());
-        let spans = [
-            (self.intent, self.stop.or(now)),
-            (self.stop, self.write.or(now)),
-            (self.write, now),
-        ];
-        let mut whole_ns = 0;
-        for (sum, (from, to)) in PHASE_TIMES_NS.iter().zip(spans) {
-            if let (Some(from), Some(to)) = (from, to) {
-                let span_ns = to.saturating_duration_since(from).as_nanos() as u64;
-                sum.fetch_add(span_ns, Ordering::Relaxed);
-                whole_ns += span_ns;
-            }
-        }
-        whole_ns
-    }
-
-    /// The phases that are over, with their durations.
-    fn phases(&self) -> Vec<mana_image::Phase> {
-        let span = |name: &str, from: Option<Instant>, to: Option<Instant>| {
-            let wall = to?.checked_duration_since(from?)?;
-            Some(mana_image::Phase::new(name, wall.as_nanos() as u64))
-        };
-        [
-            span("converge", self.intent, self.stop),
-            span("stop and drain", self.stop, self.write),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
 }
 
 /// Locks the cut.
@@ -300,313 +256,10 @@ pub fn with_rank<T>(say: impl FnOnce(&mut Rank) -> T) -> Option<T> {
     Some(answer)
 }
 
-/// Gives a communicator its clock.
-pub fn register_clock(gid: Gid, size: u32) -> Result<ClockId, MpiError> {
-    match cut().get() {
-        Some(cut) => cut
-            .rank
-            .register(gid, size)
-            .map_err(|e| MpiError::new(mpi::MPI_ERR_INTERN, e.to_string())),
-        None => Err(MpiError::new(
-            mpi::MPI_ERR_INTERN,
-            "a communicator was made before MPI_Init",
-        )),
-    }
-}
-
-/// A communicator was freed here.
-pub fn retire_clock(clock: ClockId) {
-    if let Some(cut) = cut().get() {
-        cut.rank.retire(clock);
-    }
-}
-
-/// Passes the gate before a collective on `comm` and counts it. While a checkpoint is coming up this may hold the
-/// thread, and is a safe point then; the caller must not have done anything yet that the application can see.
-pub fn enter_collective(a: &mut Args<'_>, comm: &CommSlot, start: Start) -> Call {
-    let bad = || {
-        let handle = u64::from(comm.handle());
-        MpiError::bad_handle(mpi::MPI_ERR_COMM, "communicator", handle)
-    };
-    enter_clock(a, comm.clock().ok_or_else(bad)?, comm, start)
-}
-
-/// Passes the gate of `clock`; `comm` is where messages may arrive meanwhile.
-pub fn enter_clock(a: &mut Args<'_>, clock: ClockId, comm: &CommSlot, start: Start) -> Call {
-    let mut patience = wait::Patience::new();
-    loop {
-        let changed = {
-            let mut guard = cut();
-            let Some(cut) = guard.get() else {
-                return Err(not_running());
-            };
-            let verdict = cut.rank.may_start(clock, start);
-            let changed = cut.rank.take_changed();
-            if verdict == Verdict::Enter {
-                drop(guard);
-                if changed {
-                    wake_agent();
-                }
-                return Ok(());
-            }
-            changed
-        };
-        if changed {
-            wake_agent();
-        }
-        // A held rank keeps the library moving: others may wait for the rest of a message that it is sending.
-        p2p::probe(
-            mpi::MPI_ANY_SOURCE,
-            mpi::MPI_ANY_TAG,
-            u64::from(comm.handle()),
-        )?;
-        patience.pause(a);
-    }
-}
-
-/// The safe point at which a call of `function` begins or ends.
-#[inline]
-pub fn call_boundary(frame: &mut CrossFrame, function: &'static str) {
-    if has_attention() {
-        attend(frame, function);
-    }
-}
-
-#[cold]
-fn attend(frame: &mut CrossFrame, function: &str) {
-    if ATTENTION.load(Ordering::Relaxed) & COUNTING != 0 {
-        at_safe_point::pass(frame, function);
-    }
-    safe_point(frame);
-}
-
-/// A safe point in a call: parks the thread if every thread is to stop.
-#[inline]
-pub fn safe_point(frame: &mut CrossFrame) {
-    if pending() {
-        park_if_stopping(frame);
-    }
-}
-
-#[cold]
-fn park_if_stopping(frame: &mut CrossFrame) {
-    // Not on the thread's own stack: the image holds it, and it must not change while it is written.
-    if is_stopping(cut().phase()) {
-        park::on_parking_stack(|| stop_here(|| capture_cross(frame)));
-    }
-}
-
-/// The checkpoint signal took a thread in upper-half code.
-pub fn interrupted(interrupted: &Interrupted) {
-    stop_here(|| interrupted.capture());
-}
-
-/// Parks the calling thread while all are to stop; returns at once in other phases.
-fn stop_here(capture: impl FnOnce() -> mana_split::Result<ThreadImage>) {
-    if !is_stopping(cut().phase()) {
-        return;
-    }
-    match capture() {
-        Ok(image) => stay_parked(&image),
-        // Upper code runs on top of this call: the thread goes on and parks when that has returned.
-        Err(mana_split::Error::InCallback { .. }) => {}
-        Err(error) => fail(&format!("a thread cannot be described: {error}")),
-    }
-}
-
-fn is_stopping(phase: Phase) -> bool {
-    matches!(phase, Phase::Stop | Phase::Write)
-}
-
-/// Stays parked until the attempt is over, draining and writing if this thread leads.
-///
-/// Invariant: a thread is in `parked` only while it is in this loop. Being there and leaving are decided under the lock
-/// under which the phase changes, so a report never counts a thread that runs on.
-fn stay_parked(image: &ThreadImage) {
-    let tid = rustix::thread::gettid().as_raw_nonzero().get();
-    loop {
-        let newly = {
-            let mut guard = cut();
-            let Some(cut) = guard.get() else { return };
-            if !is_stopping(cut.rank.phase()) {
-                return;
-            }
-            cut.parked.insert(tid, image.clone()).is_none()
-        };
-        if newly {
-            wake_agent();
-            CHANGED.notify_all();
-        }
-        if is_leader(tid) {
-            lead();
-        } else {
-            sleep_while_stopped();
-        }
-    }
-}
-
-/// Whether the parked thread `tid` is the one to drain and write.
-fn is_leader(tid: i32) -> bool {
-    let init_thread_fs = state().init_thread_fs;
-    let mut guard = cut();
-    let Some(cut) = guard.get() else { return false };
-    match cut
-        .parked
-        .iter()
-        .find(|(_, image)| image.upper_fs == init_thread_fs)
-    {
-        Some(init) => *init.0 == tid,
-        None => !init_thread_lives(init_thread_fs) && cut.parked.keys().next() == Some(&tid),
-    }
-}
-
-/// Whether the thread that initialised MPI still runs.
-fn init_thread_lives(init_thread_fs: u64) -> bool {
-    let mut blocks = ThreadBlock::all().filter(|block| block.upper_fs() == init_thread_fs);
-    park::upper_threads().is_ok_and(|threads| blocks.any(|block| threads.contains(&block.tid())))
-}
-
-/// Sleeps until the phase ends or another thread parks or goes.
-fn sleep_while_stopped() {
-    let guard = cut();
-    if is_stopping(guard.phase()) {
-        drop(guard.wait());
-    }
-}
-
-/// One step of the leader: drains while stopping, writes at the cut.
-fn lead() {
-    let (phase, taken, number) = {
-        let mut guard = cut();
-        let phase = guard.phase();
-        let Some(cut) = guard.get() else { return };
-        let taken = cut.taken;
-        cut.taken |= phase == Phase::Write;
-        (phase, taken, cut.number)
-    };
-    match phase {
-        Phase::Stop => match drain_step() {
-            Ok(true) => wake_agent(),
-            Ok(false) => std::thread::yield_now(),
-            Err(error) => fail(&format!("draining messages: {error}")),
-        },
-        Phase::Write if !taken => write_image(number),
-        Phase::Write => {
-            let guard = cut();
-            if guard.phase() == Phase::Write {
-                drop(guard.wait());
-            }
-        }
-        Phase::Idle | Phase::Converge => {}
-    }
-}
-
-/// This rank cannot take part in the attempt.
-fn fail(reason: &str) {
-    if let Some(cut) = cut().get() {
-        cut.taken = true;
-        cut.rank.fail(reason.to_string());
-    }
-    wake_agent();
-}
-
-/// Writes this rank's image and reports how it went.
-fn write_image(number: u64) {
-    let threads: Vec<ThreadImage> = match cut().get() {
-        Some(cut) => cut.parked.values().cloned().collect(),
-        None => return,
-    };
-    match checkpoint::write(number, &threads) {
-        Ok(()) => {
-            if let Some(cut) = cut().get() {
-                cut.rank.wrote();
-            }
-            wake_agent();
-        }
-        Err(error) => fail(&crate::entry::with_causes(&error)),
-    }
-}
-
 /// Whether every upper thread is parked, as far as one can tell without stopping threads from being made.
 fn all_parked(cut: &Cut) -> bool {
     park::upper_threads()
         .is_ok_and(|threads| threads.iter().all(|tid| cut.parked.contains_key(tid)))
-}
-
-/// Receives what has arrived and tests what is pending. `true` when that changed what this rank reports.
-fn drain_step() -> Result<bool, MpiError> {
-    // The attempt may end meanwhile and the next one begin, with threads that have run on: what was seen in this one is
-    // nothing that the next one may report.
-    let epoch = cut().get().map(|cut| cut.rank.epoch());
-    let Some(epoch) = epoch else { return Ok(false) };
-    let Ok(native) = native() else {
-        return Ok(publish_pending(epoch, 0, None));
-    };
-    let received_before = COUNTERS.received.load(Ordering::Relaxed);
-    let sweep = sweep_if_parked(epoch);
-    let comms = state().comms.slots();
-    for comm in comms {
-        p2p::drain_comm(native, comm)?;
-    }
-    let mut changed = false;
-    if let Some(mut sweep) = sweep {
-        store_matched(native)?;
-        // Before this rank says that nothing is pending: others still serve what it has asked of their memory.
-        windows::flush_used()?;
-        // Not under the lock of the cut: a test may run user operations.
-        let pending = sweep.step()?;
-        changed = publish_pending(epoch, pending, Some(sweep));
-    }
-    Ok(changed || COUNTERS.received.load(Ordering::Relaxed) != received_before)
-}
-
-/// Publishes how many operations are not complete in attempt `epoch`, and keeps the requests that are to be tested further.
-fn publish_pending(epoch: u64, pending: u64, sweep: Option<Sweep>) -> bool {
-    let mut guard = cut();
-    let Some(cut) = guard.get() else { return false };
-    if cut.rank.epoch() != epoch || cut.rank.phase() != Phase::Stop {
-        return false;
-    }
-    cut.sweep = sweep;
-    cut.pending.replace(pending) != Some(pending)
-}
-
-/// The requests to test, once every thread is parked. That is looked at only where a thread has parked since they were
-/// listed: it may have started some.
-fn sweep_if_parked(epoch: u64) -> Option<Sweep> {
-    let threads = {
-        let mut guard = cut();
-        let cut = guard.get()?;
-        let threads = cut.parked.len();
-        if let Some(sweep) = cut.sweep.take()
-            && sweep.is_for(epoch, threads)
-        {
-            return Some(sweep);
-        }
-        if !all_parked(cut) {
-            return None;
-        }
-        threads
-    };
-    Some(Sweep::begin(epoch, threads))
-}
-
-/// Receives messages that are out of matching into memory that the image holds.
-fn store_matched(native: &'static Native) -> Result<(), MpiError> {
-    let held: Vec<_> = state()
-        .messages
-        .iter()
-        .filter(|(_, m)| m.bytes.is_none())
-        .map(|(id, m)| (id, m.native, m.completion))
-        .collect();
-    for (id, message, completion) in held {
-        let bytes = p2p::receive_packed(native, message, &completion)?;
-        if let Some(matched) = state().messages.get_mut(id) {
-            matched.bytes = Some(bytes);
-            matched.native = 0;
-        }
-    }
-    Ok(())
 }
 
 /// What this rank has done, for a report; a rank is parked only once its leader has looked at everything pending.
