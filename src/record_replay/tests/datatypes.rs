@@ -189,6 +189,30 @@ fn types_of_astronomic_length_are_cheap() {
     assert_eq!(layout.elements_in((1 << 40) + 8), Some((1 << 38) + 2));
 }
 
+/// Elements at a stride that is no multiple of their alignment: each ends with its padding, the last one too, as libraries
+/// that look at extents (mpi4py's conversion to NumPy types) count on.
+#[test]
+fn what_is_made_of_padded_types_holds_them_whole() {
+    let mut store = Datatypes::new();
+    let mut strided = |count, block_length, stride_bytes, old| {
+        let made = Constructor::Hvector {
+            count,
+            block_length,
+            stride_bytes,
+            old,
+        };
+        store.create(made, true).unwrap()
+    };
+    let inner = strided(3, 4, 49, MPI_DOUBLE);
+    let outer = strided(2, 3, 4 * 136 + 1, inner);
+    let bounds = |handle| {
+        let layout = store.layout(handle).unwrap();
+        (layout.extent(), layout.true_extent())
+    };
+    assert_eq!(bounds(inner), (136, 130));
+    assert_eq!(bounds(outer), (960, 545 + 2 * 136 + 130));
+}
+
 #[test]
 fn types_beyond_63_bits_are_refused() {
     let mut store = Datatypes::new();

@@ -87,9 +87,27 @@ static void apart(void) {
     MPI_Win_free(&win);
 }
 
+/* Memory of its own that each rank gives, rank + 1 bytes: what the others' is, is told right or not at all. */
+static void not_shared(void) {
+    static char memory[4];
+    char *found;
+    int unit;
+    MPI_Aint size;
+    MPI_Win win;
+    MPI_Win_create(memory, check_rank + 1, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &win);
+    for (int rank = 0; rank < 4; rank++) {
+        MPI_Win_shared_query(win, rank, &size, &unit, &found);
+        CHECK(rank == check_rank ? size == rank + 1 && found == memory : size == 0 || size == rank + 1);
+    }
+    MPI_Win_shared_query(win, MPI_PROC_NULL, &size, &unit, &found);
+    CHECK(check_rank == 0 ? size == 1 && found == memory : size == 0 || size == 1);
+    MPI_Win_free(&win);
+}
+
 int main(int argc, char **argv) {
     check_begin(&argc, &argv, 4);
     contiguous();
+    not_shared();
     apart();
     return check_end();
 }

@@ -1,16 +1,17 @@
 //! A job that is killed after a checkpoint at a random time and goes on under the next MPI.
 //!
 //! ```text
-//!   MPI             begin .. random pause .. `mana checkpoint` .. committed, kill -9
-//!   the next MPI                                                  `-- mana restart .. end
+//!   MPI             begin .. random pause .. `mana checkpoint --kill`
+//!   the next MPI                                `-- mana restart .. end
 //! ```
 //!
-//! A job that ends before its checkpoint is there has passed without one. Standard output and error of what goes on are those
-//! of the new launcher, so reports that ranks write there have to be given to the new job as to the first; what a rank wrote
-//! between checkpoint and kill stands in them twice.
+//! A job that ends before its checkpoint is there has passed without one. None runs on after it: cases remove their files.
+//! Standard output and error of what goes on are those of the new launcher, so reports that ranks write there have to be given
+//! to the new job as to the first.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mana_suite::checkpoints::Checkpoints;
 use mana_suite::{Finished, JobSpec, Mpi, Result, SuiteError, mpi};
@@ -32,14 +33,18 @@ pub(crate) fn run(
     reports: Option<&Path>,
 ) -> Result<Ran> {
     let checkpoints = Checkpoints::new()?;
-    let interval = pause().as_secs_f64().max(0.05);
-    let job = job
-        .clone()
-        .env("MANA_CKPT_DIR", checkpoints.path())
-        .env("MANA_CKPT_INTERVAL", format!("{interval:.2}"));
+    let job = job.clone().env("MANA_CKPT_DIR", checkpoints.path());
     let mut first = job.launch()?;
-    match checkpoints.wait_for_newer(&mut first, 0) {
-        Ok(_) => {}
+    let mut saving = Saving {
+        begins: Instant::now() + pause(),
+        command: None,
+    };
+    let saved = first.wait_until("been saved and ended", |_| {
+        Ok(saving.go_on(place, checkpoints.path()).then_some(()))
+    });
+    match saved {
+        Ok(()) => {}
+        Err(SuiteError::EndedEarly { .. }) if checkpoints.newest()? > 0 => {}
         // It was too quick, and its end is the result; or it hangs.
         Err(SuiteError::EndedEarly { .. }) => return ended(first.wait()),
         Err(error) => return ended(Err(error)),
@@ -51,6 +56,49 @@ pub(crate) fn run(
     let mut ran = ended(restart.launch()?.wait())?;
     ran.stdout.insert_str(0, &before);
     Ok(ran)
+}
+
+/// Somebody who has a job saved and ended from some time on, as often as it takes.
+struct Saving {
+    begins: Instant,
+    command: Option<Child>,
+}
+
+impl Saving {
+    /// Whether it is done. A command that finds no job yet, or none any more, fails.
+    fn go_on(&mut self, place: &Place<'_>, dir: &Path) -> bool {
+        if Instant::now() < self.begins {
+            return false;
+        }
+        let answer = self.command.as_mut().map(Child::try_wait);
+        match answer {
+            Some(Ok(Some(status))) if status.success() => return true,
+            Some(Ok(None)) => {}
+            Some(_) | None => self.command = ask(place, dir),
+        }
+        false
+    }
+}
+
+impl Drop for Saving {
+    fn drop(&mut self) {
+        if let Some(command) = &mut self.command {
+            let _already_gone = command.kill();
+            let _status = command.wait();
+        }
+    }
+}
+
+/// Starts `mana checkpoint --kill`.
+fn ask(place: &Place<'_>, dir: &Path) -> Option<Child> {
+    Command::new(place.install.mana())
+        .args(["checkpoint", "--kill"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()
 }
 
 /// The job that goes on from what is in `dir`, its ranks' reports below `reports`.

@@ -133,7 +133,8 @@ fn part(window: &Window, rank: Option<i32>, me: i32) -> Result<Part, MpiError> {
             "a dynamic window has no memory of its own",
         ));
     }
-    let mine = rank.is_none_or(|rank| rank == me);
+    // The lowest rank with memory is taken to be the first one: what others have is not known here.
+    let mine = rank.unwrap_or(0) == me;
     Ok(Part {
         address: if mine { memory.base } else { 0 },
         size_bytes: if mine { memory.size_bytes } else { 0 },

@@ -25,6 +25,8 @@ pub struct Body {
     pub(super) markers: Option<Bounds>,
     /// Bounds of the data; None when there is no data.
     pub(super) data: Option<Bounds>,
+    /// Bounds of the types it is made of, each with its padding; None when there is no data.
+    pub(super) parts: Option<Bounds>,
     pub(super) alignment_bytes: i64,
     pub(super) signature: Signature,
     /// Whether the data in type map order is one run of bytes without gap.
@@ -68,6 +70,7 @@ impl Body {
             size_bytes: 0,
             markers: None,
             data: None,
+            parts: None,
             alignment_bytes: 1,
             signature: Signature::EMPTY,
             dense: true,
@@ -82,6 +85,7 @@ impl Body {
             size_bytes: length,
             markers: None,
             data: Some(Bounds { lb: 0, ub: length }),
+            parts: Some(Bounds { lb: 0, ub: length }),
             alignment_bytes: i64::from(row.alignment_bytes),
             signature: Signature::of_basic(row.handle),
             dense: true,
@@ -107,6 +111,7 @@ impl Body {
             size_bytes: mul(self.size_bytes, count)?,
             markers: around(self.markers)?,
             data: around(self.data)?,
+            parts: around(self.parts)?,
             alignment_bytes: self.alignment_bytes,
             signature: self.signature.repeated(count),
             dense: self.dense && (count == 1 || self.data.is_none() || step == self.size_bytes),
@@ -150,6 +155,8 @@ impl Body {
         let follows = self.data.is_none_or(|before| before.ub == data.lb);
         self.dense = self.dense && part.dense && follows;
         self.data = Some(self.data.map_or(data, |before| before.joined(data)));
+        let bounds = part.parts.map_or(Ok(data), |parts| parts.shifted(offset))?;
+        self.parts = Some(self.parts.map_or(bounds, |before| before.joined(bounds)));
         self.alignment_bytes = self.alignment_bytes.max(part.alignment_bytes);
         Ok(())
     }

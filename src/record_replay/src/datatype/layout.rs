@@ -1,9 +1,11 @@
 //! What a datatype is in memory: size, bounds, alignment, and the walks over its bytes.
 //!
 //! Bounds are those of MPI 4.1 section 5.1.6. A type without explicit bounds gets an upper bound padded so that its
-//! extent is a multiple of the strictest alignment in it (the standard's ε), as the C compiler pads a struct. Open MPI
-//! does the same; MPICH pads structs only, and there the bounds of a resized member do not bind the struct. A native type
-//! is therefore resized to these bounds when its own differ, so that an application sees one extent under every MPI.
+//! extent is a multiple of the strictest alignment in it (the standard's ε), as the C compiler pads a struct. It reaches as
+//! far as the padded types that it is made of: elements at a stride that breaks their alignment end behind the last data.
+//! Open MPI does the same; MPICH pads structs only, and there the bounds of a resized member do not bind the struct. A
+//! native type is therefore resized to these bounds when its own differ, so that an application sees one extent under every
+//! MPI.
 
 use super::body::{Body, Bounds, add};
 use super::shape::{BasicRuns, Runs};
@@ -19,10 +21,10 @@ pub struct Layout {
 
 impl Layout {
     /// Settles the bounds of a body.
-    pub(super) fn of(body: Body) -> Self {
-        let bounds = body
-            .markers
-            .or_else(|| body.data.map(|data| padded(data, body.alignment_bytes)));
+    pub(super) fn of(mut body: Body) -> Self {
+        let padded = body.parts.map(|all| padded(all, body.alignment_bytes));
+        let bounds = body.markers.or(padded);
+        body.parts = padded;
         Self {
             bounds: bounds.unwrap_or(Bounds { lb: 0, ub: 0 }),
             body,

@@ -1,4 +1,5 @@
-//! A naive datatype: the type map written out element by element, straight from the definitions of MPI 4.1 section 5.1.
+//! A naive datatype: the type map written out element by element, straight from the definitions of MPI 4.1 section 5.1; but
+//! a type without explicit bounds reaches as far as the padded types that it is made of, as Open MPI has it.
 //!
 //! The strategy makes random trees of constructors; [`Naive`] expands them. Nothing of the crate's own lowering is used.
 
@@ -21,6 +22,8 @@ pub enum Tree {
 #[derive(Clone, Debug, Default)]
 pub struct Naive {
     pub entries: Vec<(DatatypeHandle, i64)>,
+    /// First byte and end of each type that it is made of, with its padding.
+    pub parts: Vec<(i64, i64)>,
     pub lb_markers: Vec<i64>,
     pub ub_markers: Vec<i64>,
 }
@@ -51,22 +54,30 @@ impl Naive {
             .iter()
             .copied()
             .min()
-            .unwrap_or_else(|| self.true_lb())
+            .unwrap_or_else(|| self.natural().0)
     }
 
     pub fn ub(&self) -> i64 {
-        if let Some(ub) = self.ub_markers.iter().copied().max() {
-            return ub;
-        }
+        self.ub_markers
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or_else(|| self.natural().1)
+    }
+
+    /// First byte and end, explicit bounds aside: as far as its parts reach, and padded.
+    fn natural(&self) -> (i64, i64) {
+        let lb = self.parts.iter().map(|part| part.0).min();
+        let lb = lb.unwrap_or_else(|| self.true_lb());
+        let ub = self.parts.iter().map(|part| part.1).max();
+        let ub = ub.unwrap_or_else(|| self.true_ub());
         let strictest = self
             .entries
             .iter()
             .map(|(basic, _)| i64::from(predefined(*basic).unwrap().alignment_bytes));
         let alignment = strictest.max().unwrap_or(1);
-        (0..)
-            .map(|padding| self.true_ub() + padding)
-            .find(|ub| (ub - self.lb()) % alignment == 0)
-            .unwrap()
+        let padded = (ub..).find(|ub| (ub - lb) % alignment == 0).unwrap();
+        (lb, padded)
     }
 
     pub fn extent(&self) -> i64 {
@@ -80,6 +91,10 @@ impl Naive {
                 .iter()
                 .map(|(basic, offset)| (*basic, offset + at)),
         );
+        if !other.entries.is_empty() {
+            let (lb, ub) = other.natural();
+            self.parts.push((lb + at, ub + at));
+        }
         self.lb_markers
             .extend(other.lb_markers.iter().map(|marker| marker + at));
         self.ub_markers
