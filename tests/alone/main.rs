@@ -214,13 +214,17 @@ catalogue! { PROCESS:
     all_blocked
     alternate_stacks
     barriers_and_semaphores
+    c11_threads
     cancellation
+    children_between
     clocks
     conditions
     contexts
+    cpp_threads
     deep_stack
     environment
     exceptions
+    exit_handlers
     floats
     heap
     instants
@@ -230,14 +234,18 @@ catalogue! { PROCESS:
     jumps
     libraries
     limits
+    locales
     machine_code
     mappings
+    mutex_kinds
     once_and_keys
     openmp
     pending_signals
     posix_timers
     private_files
+    program_break
     protections
+    random_states
     restartable_sequences
     robust_mutexes
     rust_threads
@@ -264,6 +272,7 @@ catalogue! { OPEN:
     locked_contents
     many_descriptors
     memfds
+    named_semaphores
     open_flags
     pipes
     posix_shm
@@ -278,6 +287,7 @@ catalogue! { OPEN:
     socket_pairs
     splices
     stdio_buffers
+    streams_in_memory
     sysv_shm
     tcp_sockets
     terminals
