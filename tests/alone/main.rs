@@ -215,6 +215,7 @@ catalogue! { PROCESS:
     alternate_stacks
     barriers_and_semaphores
     cancellation
+    children
     clocks
     conditions
     contexts
@@ -232,6 +233,7 @@ catalogue! { PROCESS:
     limits
     machine_code
     mappings
+    numbers
     once_and_keys
     openmp
     pending_signals
