@@ -56,12 +56,17 @@ fn is_permitted(place: &[&str]) -> bool {
 
 /// Lets `anywhere` have its three lives, each in another place; what it printed, unless a place is not permitted here.
 fn through(places: [&[&str]; 3]) -> Option<String> {
+    program_through("elsewhere/anywhere.c", places)
+}
+
+/// The same, of another program.
+fn program_through(program: &str, places: [&[&str]; 3]) -> Option<String> {
     if !places.iter().all(|place| is_permitted(place)) {
         return None;
     }
     let lives = Lives::new(install().unwrap());
     let gates = lives.gates.path().to_str().unwrap();
-    let mut life = lives.start_in(places[0], &["run", &built("elsewhere/anywhere.c"), gates]);
+    let mut life = lives.start_in(places[0], &["run", &built(program), gates]);
     let checkpoints = lives.checkpoints.path().to_str().unwrap();
     for number in 1..=2 {
         lives.save_and_kill(life, number);
@@ -96,6 +101,14 @@ fn another_host_name() {
 fn another_range_of_processes() {
     through([HERE, PROCESSES, HERE]);
     through([PROCESSES, HERE, PROCESSES]);
+}
+
+/// The numbers of threads from before are those of others, or of nobody, and new threads come by them.
+#[test]
+fn numbers_in_another_range_of_processes() {
+    program_through("numbers.c", [HERE, PROCESSES, HERE]);
+    program_through("numbers.c", [PROCESSES, HERE, PROCESSES]);
+    program_through("numbers.c", [PROCESSES, PROCESSES, PROCESSES]);
 }
 
 #[test]

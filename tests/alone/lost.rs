@@ -10,7 +10,12 @@ use crate::{Lives, open_gate, programs};
 
 /// The program whose child has the other end of a pipe.
 fn outside() -> String {
-    let source = programs().join("lost/outside.c");
+    built("outside.c")
+}
+
+/// A program of the folder.
+fn built(name: &str) -> String {
+    let source = programs().join("lost").join(name);
     let built = build_c(&source, Toolchain::Plain).unwrap();
     built.to_str().unwrap().to_owned()
 }
@@ -30,6 +35,7 @@ fn it_is_named_and_ends() {
         shown.contains("its other end is in another process"),
         "{shown}"
     );
+    assert!(shown.contains("not kept: child "), "{shown}");
     for part in ["THREAD", "DESCRIPTOR", "stdout", "MEMORY", "anonymous"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
@@ -56,4 +62,20 @@ fn all_or_nothing_is_nothing() {
         "{refused}"
     );
     assert!(life.0.try_wait().unwrap().is_none(), "it runs on");
+}
+
+#[test]
+fn a_lock_that_cannot_be_given_on_is_named() {
+    let lives = Lives::new(install().unwrap());
+    let gates = lives.gates.path().to_str().unwrap();
+    let life = lives.start(&["run", &built("heir.c"), gates]);
+    lives.save_and_kill(life, 1);
+    let shown = run(Command::new(lives.install.mana())
+        .args(["show", "--rank", "0"])
+        .arg(lives.checkpoints.path()))
+    .unwrap();
+    assert!(
+        shown.contains("waits for a mutex with priority inheritance"),
+        "{shown}"
+    );
 }

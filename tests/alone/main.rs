@@ -216,6 +216,7 @@ catalogue! { PROCESS:
     barriers_and_semaphores
     c11_threads
     cancellation
+    children
     children_between
     clocks
     conditions
@@ -238,6 +239,7 @@ catalogue! { PROCESS:
     machine_code
     mappings
     mutex_kinds
+    numbers
     once_and_keys
     openmp
     pending_signals

@@ -150,7 +150,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         function: "MPI",
         reason: error.message,
     })?;
-    let surroundings = surroundings::save(shared)?;
+    let surroundings = surroundings::save(shared, threads)?;
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,

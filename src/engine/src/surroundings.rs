@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use mana_descriptors::{Descriptors, FilePolicy, Lost, Program, Standard};
+use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
 use mana_split::signals::with_all_blocked;
+use mana_split::thread_image::ThreadImage;
 use mana_split::watches;
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ use crate::shared_mappings::{self, Shared, SharedMapping};
 static STANDARD: OnceLock<Standard> = OnceLock::new();
 /// What was said last about what cannot be kept.
 static SAID: Mutex<Vec<Lost>> = Mutex::new(Vec::new());
+/// The children there were before the lower half was made.
+static BEFORE: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// Part of an image.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,6 +52,8 @@ pub struct Surroundings {
     pub limits: Limits,
     /// Variables that are the launcher's.
     pub environment: Environment,
+    /// Children that it has not waited for.
+    pub children: Vec<children::Ended>,
 }
 
 /// Looks at what the launcher gave, before anything is opened.
@@ -66,6 +72,7 @@ pub fn reserve(saved: Option<&Surroundings>) -> Result<Reserved, EngineError> {
     if let Some(highest) = highest {
         mana_native::move_launcher_connection(highest + 1);
     }
+    *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = children::all();
     let reserved = Reserved::below(highest)?;
     messages::keep_stderr(highest.map_or(3, |highest| highest + 1));
     Ok(reserved)
@@ -74,11 +81,12 @@ pub fn reserve(saved: Option<&Surroundings>) -> Result<Reserved, EngineError> {
 /// The lower half is up: what is open and not the program's is its own.
 pub fn settle(reserved: Reserved) -> Result<(), EngineError> {
     drop(reserved);
+    children::note_lower_half(&BEFORE.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(descriptors::note_lower_half()?)
 }
 
 /// Describes all of it; the program is stopped. Says what cannot be kept, when that is new.
-pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
+pub fn save(shared: Shared, threads: &[ThreadImage]) -> Result<Surroundings, EngineError> {
     let standard = STANDARD.get().copied().unwrap_or_default();
     descriptors::claim_fifos()?;
     let owned = descriptors::owned();
@@ -96,6 +104,9 @@ pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
     let mut descriptors =
         with_all_blocked(|| mana_descriptors::save(&descriptors::owned(), &standard, &program))?;
     let shared = shared.save(&mut descriptors);
+    descriptors.lost.extend(waits_for_heirs(threads));
+    let children = children::export()?;
+    descriptors.lost.extend(living(&children.living));
     if settings().strict && !descriptors.lost.is_empty() {
         return Err(EngineError::NotAll(all_lost(&descriptors.lost)));
     }
@@ -109,6 +120,28 @@ pub fn save(shared: Shared) -> Result<Surroundings, EngineError> {
         shared,
         limits: limits::save(),
         environment: environment::save()?,
+        children: children.ended,
+    })
+}
+
+/// Threads that wait for a mutex with priority inheritance.
+fn waits_for_heirs(threads: &[ThreadImage]) -> impl Iterator<Item = Lost> {
+    let waiting = threads.iter().filter(|thread| thread.waits_for_heir);
+    waiting.map(|thread| Lost {
+        object: format!("thread {}", thread.tid),
+        what: "waits for a mutex with priority inheritance".into(),
+        why: "its owner is named by a number that only this kernel knows".into(),
+        then: "After a restart the mutex stays locked".into(),
+    })
+}
+
+/// Children that live.
+fn living(children: &[children::Living]) -> impl Iterator<Item = Lost> {
+    children.iter().map(|child| Lost {
+        object: format!("child {}", child.pid),
+        what: child.name.clone(),
+        why: "it runs outside mana".into(),
+        then: "After a restart it is as if it had been killed".into(),
     })
 }
 
@@ -191,6 +224,7 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     shared_mappings::restore(&saved.shared, &stored, settings().files)?;
     stored.seal()?;
     drop(stored);
+    children::import(saved.children.clone());
     // Last: a process' locks on a file go when it closes any descriptor of it.
     Ok(mana_descriptors::lock(&saved.descriptors)?)
 }

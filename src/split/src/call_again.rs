@@ -21,6 +21,9 @@
 //! A point in time of a clock that goes on differently after a restart is told to the kernel by the hook: such a call goes back
 //! to before that, also where the kernel is about to make it again by itself.
 //!
+//! A call that waits for a child, made before there was anything to do for the hook (`leave`), goes back to before the hook, too:
+//! after a restart there may be ([`crate::children`]).
+//!
 //! What cannot be told apart from a call that a signal of the program itself has ended, or knows no rest of its time, ends early.
 //!
 //! # Safety
@@ -29,9 +32,12 @@
 //! hook's frame is below RSP, in the red zone, which no signal's frame touches.
 #![expect(unsafe_code, reason = "reads code and changes a signal's frame")]
 
-use crate::hooks::SystemCall;
 use crate::hooks::waits::{BEGAN, has_deadline};
-use crate::steer::{CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, RESTORE_FIRST};
+use crate::hooks::{SystemCall, WAITS_FOR_CHILDREN};
+use crate::steer::{
+    AFTER_OFFSET, CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, RESTORE_FIRST, SYSCALL_OF_AFTER,
+    TO_LEAVE,
+};
 use crate::{clock, sys};
 
 /// `syscall`.
@@ -79,6 +85,11 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
         back_to_hook(registers, rip);
         return None;
     }
+    // SAFETY: as above.
+    if let Some(hook) = unsafe { before_wait_for_child(registers) } {
+        registers[of(libc::REG_RIP)] = hook;
+        return None;
+    }
     if registers[of(libc::REG_RAX)] != -i64::from(libc::EINTR) {
         return None;
     }
@@ -104,7 +115,7 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
     if others_are_pending(&context.uc_sigmask) {
         return None;
     }
-    if frame.as_ref().is_some_and(|frame| has_deadline(frame)) {
+    if frame.as_ref().is_some_and(|frame| is_for_hook(frame)) {
         back_to_hook(registers, rip - SYSCALL.len());
         return None;
     }
@@ -147,9 +158,44 @@ unsafe fn is_before_deadline(registers: &[libc::greg_t; REGISTERS]) -> bool {
     has_deadline(unsafe { &*(frame as *const SystemCall) })
 }
 
-/// From `changed`'s system call at `call` back to before the trampoline's call of the hook.
+/// Where the trampoline is about to call the hook, if the thread is right before a system call of its `leave` that waits for a
+/// child.
+///
+/// # Safety
+/// As for [`make_again`].
+unsafe fn before_wait_for_child(registers: &[libc::greg_t; REGISTERS]) -> Option<i64> {
+    if !WAITS_FOR_CHILDREN.contains(&registers[libc::REG_RAX as usize]) {
+        return None;
+    }
+    let rip = registers[libc::REG_RIP as usize];
+    let start = rip - TO_LEAVE.len() as i64;
+    if !sys::is_readable(start as u64) || !sys::is_readable(rip as u64) {
+        return None;
+    }
+    // SAFETY: readable from its first byte to the instruction at RIP, and shorter than a page.
+    let code = unsafe { std::slice::from_raw_parts(start as *const u8, TO_LEAVE.len()) };
+    let mut known = code.iter().zip(&TO_LEAVE);
+    known
+        .all(|(byte, expected)| expected.is_none_or(|expected| *byte == expected))
+        .then_some(start)
+}
+
+/// Whether the hook is to prepare the call anew: after a restart it sends another point in time, or has a look at the result.
+fn is_for_hook(frame: &SystemCall) -> bool {
+    let is_without_limit = frame.args[2] == 0;
+    has_deadline(frame) || frame.number == libc::SYS_rt_sigtimedwait && is_without_limit
+}
+
+/// From the system call of `changed` or `after` at `call` back to before the trampoline's call of the hook.
 fn back_to_hook(registers: &mut [libc::greg_t; REGISTERS], call: usize) {
     let frame = registers[libc::REG_RSP as usize] as usize - FRAME_BYTES;
+    // SAFETY: the code behind the system call, which is at least as long as this in both.
+    let behind = unsafe { ((call + SYSCALL.len()) as *const [u8; 5]).read() };
+    let from_hook = if behind == SYSCALL_OF_AFTER[SYSCALL.len()..] {
+        AFTER_OFFSET
+    } else {
+        CHANGED_OFFSET
+    };
     // SAFETY: the hook's frame, in `changed`.
     let frame = unsafe { &*(frame as *const SystemCall) };
     let mut set = |register: i32, value: u64| registers[register as usize] = value as i64;
@@ -158,7 +204,7 @@ fn back_to_hook(registers: &mut [libc::greg_t; REGISTERS], call: usize) {
     set(libc::REG_RSI, frame.args[1]);
     set(libc::REG_RDX, frame.args[2]);
     set(libc::REG_R10, frame.args[3]);
-    set(libc::REG_RIP, (call - CHANGED_OFFSET - CALL_BYTES) as u64);
+    set(libc::REG_RIP, (call - from_hook - CALL_BYTES) as u64);
 }
 
 /// The process goes on as it is, and the time in which the thread stood still has gone for the call, too: otherwise a program
@@ -262,7 +308,7 @@ fn has_beginning(call: &Call) -> bool {
     noted.contains(&call.number) && limit(call) != Limit::None
 }
 
-/// Whether `rip` is behind the system call of a trampoline's `changed`.
+/// Whether `rip` is behind the system call of a trampoline's `changed` or `after`.
 ///
 /// # Safety
 /// A system call has just returned to `rip`.
@@ -273,7 +319,8 @@ unsafe fn is_changed(rip: usize) -> bool {
     };
     // SAFETY: the system call that has returned is before it.
     let before = unsafe { *((rip - SYSCALL.len()) as *const [u8; 2]) };
-    before == SYSCALL && (0..RESTORE_FIRST.len()).all(|at| byte(at) == RESTORE_FIRST[at])
+    let is = |code: &[u8]| (0..code.len()).all(|at| byte(at) == code[at]);
+    before == SYSCALL && (is(&RESTORE_FIRST) || is(&SYSCALL_OF_AFTER[SYSCALL.len()..]))
 }
 
 /// The call with what is left of the span of time that is its limit, which begins now.

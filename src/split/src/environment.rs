@@ -346,6 +346,7 @@ mod tests {
             name: Vec::new(),
             xsave_components: 0,
             waits_in,
+            waits_for_heir: false,
             resume: Resume::Signal {
                 ucontext: ucontext.as_ptr() as u64,
             },

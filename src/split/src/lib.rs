@@ -13,13 +13,15 @@
 //! - crossing: [`gate`] → [`crossing`] with a [`frame`] per call; [`thread`] and [`lender`] give each thread a TLS in the
 //!   lower half; [`signals`] cross too.
 //! - checkpoints: [`park`] stops threads, `call_again` goes on with what they waited for, [`thread_image`] (`pending`,
-//!   `timers`, `scheduling`) and [`maps`] say what to save, [`restore`] and `state` put it back.
+//!   `timers`, `scheduling`) and [`maps`] say what to save, [`restore`] and `state` put it back;
+//!   [`numbers`] of processes and threads stay what they were, [`children`] are waited for.
 //!
 //! Nothing here knows MPI.
 #![deny(unsafe_code)]
 
 mod arch;
 mod call_again;
+pub mod children;
 pub mod clock;
 pub mod crossing;
 pub mod descriptors;
@@ -33,9 +35,11 @@ pub mod lender;
 mod link_map;
 pub mod loader;
 pub mod maps;
+pub mod numbers;
 pub mod park;
 mod pending;
 pub mod restore;
+mod robust;
 mod scheduling;
 pub mod seccomp;
 pub mod signals;

@@ -15,7 +15,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::{signals, sys};
+use crate::{numbers, signals, sys};
 
 /// The kernel's siginfo_t, 128 bytes.
 type Info = [u64; 16];
@@ -75,11 +75,15 @@ fn take(found: &mut Vec<PendingSignal>, of_process: bool) -> Result<()> {
         ];
         // SAFETY: reads a kernel signal set and a timespec, writes a siginfo_t; all three are locals.
         match unsafe { sys::call(libc::SYS_rt_sigtimedwait, args) } {
-            Ok(signal) => found.push(PendingSignal {
-                signal: signal as i32,
-                of_process,
-                info,
-            }),
+            Ok(signal) => {
+                // SAFETY: a siginfo_t, which the kernel has just written.
+                unsafe { numbers::tell_sender(info.as_mut_ptr().cast()) };
+                found.push(PendingSignal {
+                    signal: signal as i32,
+                    of_process,
+                    info,
+                });
+            }
             // It is gone: another thread has taken it.
             Err(sys::Errno(libc::EAGAIN)) => {}
             Err(errno) => return Err(Error::raw("taking a pending signal", errno)),

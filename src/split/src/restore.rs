@@ -13,7 +13,7 @@
 //! Invariant: no upper code runs before every thread exists, so an application never sees half of its threads.
 //!
 //! libc keeps a thread's number in its descriptor and in the locks it holds, so the upper half goes on using the old
-//! numbers; [`tid_of_kernel`] and [`tid_of_upper`] translate, for the hooks of tgkill(2) and its like.
+//! numbers: see [`crate::numbers`].
 
 #![expect(
     unsafe_code,
@@ -24,14 +24,14 @@
 // thread does here is to set FS to the upper TLS and leave. All signals but the checkpoint signal are blocked until then.
 
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
 use crate::frame::CrossFrame;
 use crate::lender::{wait_while, wake_all};
 use crate::thread::{ThreadBlock, Tid, block_for_restored, register_main};
 use crate::thread_image::{Resume, ThreadImage, missing_processor_features};
-use crate::{arch, signals, sys};
+use crate::{arch, children, numbers, signals, sys};
 
 /// Maps `bytes` of writable private memory at `start`, to be filled with a region of the image.
 ///
@@ -122,17 +122,18 @@ pub fn resume_all(threads: Vec<ThreadImage>) -> Result<std::convert::Infallible>
     block.own_as(main.upper_fs);
     main.apply()?;
 
-    let mut numbers = vec![(main.tid, sys::gettid())];
+    let mut pairs = vec![(main.tid, sys::gettid())];
     let barrier: &'static Barrier = Box::leak(Box::new(Barrier::default()));
     for image in others {
         let old = image.tid;
-        numbers.push((old, start_thread(image, barrier)?));
+        pairs.push((old, start_thread(image, barrier)?));
     }
-    barrier.wait_for_ready(numbers.len() - 1)?;
-    set_numbers(numbers);
+    barrier.wait_for_ready(pairs.len() - 1)?;
+    numbers::set(&pairs);
     if let Some(timers) = &main.timers {
         timers.import()?;
     }
+    children::tell()?;
     barrier.open();
     // SAFETY: this thread's block has the image's FS base; its stack is in place.
     unsafe { go(&main, block) }
@@ -266,37 +267,4 @@ impl Barrier {
             wait_while(&self.open, 0);
         }
     }
-}
-
-/// Pairs (number the upper half knows, the kernel's number) of the restored threads.
-type Numbers = Vec<(Tid, Tid)>;
-
-/// Null until a restart. Read by hooks with the upper TLS live.
-static NUMBERS: AtomicPtr<Numbers> = AtomicPtr::new(std::ptr::null_mut());
-
-fn set_numbers(numbers: Numbers) {
-    NUMBERS.store(Box::into_raw(Box::new(numbers)), Ordering::Release);
-}
-
-fn numbers() -> &'static [(Tid, Tid)] {
-    // SAFETY: null or a leaked box that is not written any more.
-    unsafe { NUMBERS.load(Ordering::Acquire).as_ref() }.map_or(&[], Vec::as_slice)
-}
-
-/// The kernel's number of the thread, or main thread and with it process, that the upper half calls `tid`.
-#[must_use]
-pub fn tid_of_kernel(tid: Tid) -> Tid {
-    numbers()
-        .iter()
-        .find(|(upper, _)| *upper == tid)
-        .map_or(tid, |(_, kernel)| *kernel)
-}
-
-/// The number by which the upper half knows the thread with the kernel's number `tid`.
-#[must_use]
-pub fn tid_of_upper(tid: Tid) -> Tid {
-    numbers()
-        .iter()
-        .find(|(_, kernel)| *kernel == tid)
-        .map_or(tid, |(upper, _)| *upper)
 }

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::thread::{CallbackMark, ThreadBlock, adopt};
-use crate::{arch, seccomp, sys, window};
+use crate::{arch, numbers, seccomp, sys, window};
 
 /// Signals are numbered 1 to 64.
 const SIGNAL_MAX: i32 = 64;
@@ -239,9 +239,11 @@ fn set_action(signal: i32, new: Option<&KernelAction>) -> (i64, KernelAction) {
 /// Called by the entry: the handler to jump to if the thread was in upper code, 0 if [`deliver_from_lower`] is to run.
 pub(crate) unsafe extern "C" fn direct_handler(
     signal: i32,
-    _info: *mut libc::siginfo_t,
+    info: *mut libc::siginfo_t,
     context: *mut libc::ucontext_t,
 ) -> u64 {
+    // SAFETY: the kernel's, in the frame of the signal being delivered.
+    unsafe { numbers::tell_sender(info) };
     // SAFETY: the kernel's frame of the signal being delivered.
     let rip = unsafe { (*context).uc_mcontext.gregs[libc::REG_RIP as usize] } as usize;
     if window::is_upper(rip) && window::contains(arch::read_fs() as usize) {

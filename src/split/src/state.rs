@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clocks;
 use crate::error::{Error, Result};
-use crate::{arch, clock, hooks, seccomp, steer, window};
+use crate::{arch, clock, hooks, numbers, seccomp, steer, window};
 
 /// The loader's and the hooks' state; part of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct SplitState {
     /// The program's steady clocks; not in images from before these went on.
     #[serde(default)]
     pub clocks: Option<Clocks>,
+    /// Whether the program's numbers of processes and threads stay the same; not in images from before they did.
+    #[serde(default)]
+    pub numbers: bool,
 }
 
 /// The state of this process.
@@ -43,6 +46,7 @@ pub fn export_state() -> Result<SplitState> {
             .collect(),
         backstop: seccomp::is_armed(),
         clocks: clock::export(),
+        numbers: numbers::export(),
     })
 }
 
@@ -70,5 +74,6 @@ pub fn import_state(state: &SplitState) -> Result<()> {
     if state.backstop {
         seccomp::arm();
     }
+    numbers::import(state.numbers);
     clock::import(state.clocks)
 }

@@ -120,6 +120,16 @@ pub(crate) fn thread_exists(tid: i32) -> bool {
     unsafe { raw(libc::SYS_tgkill, [getpid() as u64, tid as u64, 0, 0, 0, 0]) == 0 }
 }
 
+/// Whether the byte at `address`, and with it its page, can be read.
+pub(crate) fn is_readable(address: u64) -> bool {
+    /// What rt_sigprocmask(2) does not know: it reads the set, and then refuses.
+    const NOTHING: u64 = u64::MAX;
+    let word = address & !7;
+    // SAFETY: the kernel reads a signal set, if that is there, and changes nothing.
+    let refused = unsafe { raw(libc::SYS_rt_sigprocmask, [NOTHING, word, 0, 8, 0, 0]) };
+    word != 0 && refused != -i64::from(libc::EFAULT)
+}
+
 /// Ends the process with a message; for where neither panics nor formatting are possible.
 pub(crate) fn die(message: &str) -> ! {
     // SAFETY: reads `message`; the second call ends the process.

@@ -33,7 +33,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use crate::signals::{MaskGuard, alternate_stack};
-use crate::{arch, lender, sys, window};
+use crate::{arch, lender, numbers, sys, window};
 
 /// Number of a kernel thread.
 pub type Tid = i32;
@@ -305,6 +305,7 @@ pub(crate) fn forget_inherited() {
     if !is_mine && !lender::is_forked() {
         // SAFETY: as above.
         unsafe { arch::write_gs((&raw const NOBODYS) as u64) };
+        numbers::tell_new_thread();
     }
 }
 

@@ -26,7 +26,7 @@ use crate::pending::{self, PendingSignal};
 use crate::scheduling::{self, Scheduling};
 use crate::thread::{ThreadBlock, Tid};
 use crate::timers::{self, Timers};
-use crate::{restore, signals, sys};
+use crate::{numbers, signals, sys};
 
 /// How a restart sets a thread going again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,9 @@ pub struct ThreadImage {
     /// The system call that it was waiting in, where that can be seen.
     #[serde(default)]
     pub waits_in: Option<i64>,
+    /// Whether that is for a lock whose owner inherits its priority, which after a restart nobody gives on.
+    #[serde(default)]
+    pub waits_for_heir: bool,
     /// How it goes on.
     pub resume: Resume,
     /// Signals that it blocks and that have been sent to it; on the main thread, to the process too.
@@ -129,11 +132,25 @@ pub(crate) fn capture_signal(
     let resume = Resume::Signal {
         ucontext: context as u64,
     };
+    // SAFETY: as above; the thread was in upper code.
+    let (waits_in, operation) = unsafe { (call_to_be_made(&*context), second_argument(&*context)) };
     Ok(ThreadImage {
-        // SAFETY: as above; the thread was in upper code.
-        waits_in: unsafe { call_to_be_made(&*context) },
+        waits_in,
+        waits_for_heir: waits_in == Some(libc::SYS_futex) && inherits(operation),
         ..capture(block, resume, components)?
     })
+}
+
+fn second_argument(context: &libc::ucontext_t) -> i64 {
+    context.uc_mcontext.gregs[libc::REG_RSI as usize]
+}
+
+/// Whether a futex(2) operation waits for a lock whose owner inherits the priority of those who do.
+fn inherits(operation: i64) -> bool {
+    matches!(
+        operation as i32 & libc::FUTEX_CMD_MASK,
+        libc::FUTEX_LOCK_PI | libc::FUTEX_LOCK_PI2 | libc::FUTEX_WAIT_REQUEUE_PI
+    )
 }
 
 /// The system call that the thread is about to make, or make again: RIP is at its instruction.
@@ -162,7 +179,7 @@ fn capture(block: &ThreadBlock, resume: Resume, xsave_components: u64) -> Result
         (pending::pending()?, None)
     };
     Ok(ThreadImage {
-        tid: restore::tid_of_upper(tid),
+        tid: numbers::tid_of_upper(tid),
         is_main,
         upper_fs: block.upper_fs(),
         clear_tid_address: clear_tid_address()?,
@@ -171,6 +188,7 @@ fn capture(block: &ThreadBlock, resume: Resume, xsave_components: u64) -> Result
         name: name()?,
         xsave_components,
         waits_in: None,
+        waits_for_heir: false,
         resume,
         pending,
         scheduling: scheduling::changed()?,

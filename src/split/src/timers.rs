@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::restore;
+use crate::numbers;
 use crate::sys;
 
 /// `struct sigevent` as the kernel has it, 64 bytes.
@@ -97,13 +97,19 @@ pub(crate) fn hook_create(args: [u64; 6]) -> i64 {
     let asked = unsafe { (event as *const SignalEvent).as_ref() }.copied();
     let mut kernels = asked;
     if let Some(event) = &mut kernels {
-        event.tid = restore::tid_of_kernel(event.tid);
+        event.tid = numbers::tid_of_kernel(event.tid);
     }
     let kernels = kernels
         .as_ref()
         .map_or(0, |event| std::ptr::from_ref(event) as u64);
+    let kernels_clock = numbers::clock_of_kernel(clock as i32) as u64;
     // SAFETY: the application's own call, with the thread's number as the kernel knows it.
-    let result = unsafe { sys::raw(libc::SYS_timer_create, [clock, kernels, id, 0, 0, 0]) };
+    let result = unsafe {
+        sys::raw(
+            libc::SYS_timer_create,
+            [kernels_clock, kernels, id, 0, 0, 0],
+        )
+    };
     if result != 0 {
         entry.id.store(FREE, Ordering::Release);
         return result;
@@ -257,9 +263,9 @@ impl Timer {
         };
         let mut kernels = event;
         if self.notify & SIGEV_THREAD_ID != 0 {
-            kernels.tid = restore::tid_of_kernel(self.tid);
+            kernels.tid = numbers::tid_of_kernel(self.tid);
         }
-        create_with_id(self.id, self.clock, &kernels)?;
+        create_with_id(self.id, numbers::clock_of_kernel(self.clock), &kernels)?;
         let entry = Entry::claim().ok_or_else(|| Error::Restore {
             why: format!("more than {TIMERS_MAX} timers"),
         })?;

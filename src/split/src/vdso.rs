@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::error::{Error, Result};
 use crate::gate::{self, GATE_ADDR, HOOKS_OFFSET, Hook};
 use crate::window::{self, PAGE_BYTES, Request};
-use crate::{clock, sys};
+use crate::{clock, numbers, sys};
 
 /// A function of the vdso.
 struct Function {
@@ -108,11 +108,24 @@ pub fn hooks() -> Vec<(Hook, usize)> {
         address => (function.hook, address),
     });
     KERNELS.store(pairs[0].1, Ordering::Relaxed);
+    KERNELS_RESOLUTION.store(pairs[4].1, Ordering::Relaxed);
     pairs.to_vec()
 }
 
-/// The kernel's clock_gettime, or what stands for it.
+/// The kernel's clock_gettime and clock_getres, or what stands for them.
 static KERNELS: AtomicUsize = AtomicUsize::new(0);
+static KERNELS_RESOLUTION: AtomicUsize = AtomicUsize::new(0);
+
+/// clock_gettime or clock_getres.
+type OfClock = extern "C" fn(u64, u64) -> i64;
+
+/// Calls the kernel's `function` with the program's `clock`.
+fn of_clock(function: &AtomicUsize, clock: u64, timespec: u64) -> i64 {
+    // SAFETY: `hooks` has put the address of such a function there, before the gate led here.
+    let kernels =
+        unsafe { std::mem::transmute::<usize, OfClock>(function.load(Ordering::Relaxed)) };
+    kernels(numbers::clock_of_kernel(clock as i32) as u64, timespec)
+}
 
 /// Has the program ask [`going_on`] for the time. No upper code runs.
 pub(crate) fn clocks_differ() -> Result<()> {
@@ -120,16 +133,20 @@ pub(crate) fn clocks_differ() -> Result<()> {
         return Ok(()); // no gate: a test of this crate
     }
     // SAFETY: the hooks are in the gate (see above), and no upper code runs (the caller's promise).
-    unsafe { gate::change_hook(Hook::ClockGettime, going_on as *const () as usize) }
+    unsafe {
+        gate::change_hook(Hook::ClockGettime, going_on as *const () as usize)?;
+        gate::change_hook(Hook::ClockGetres, resolution as *const () as usize)
+    }
+}
+
+/// clock_getres of the program after a restart.
+extern "C" fn resolution(clock: u64, timespec: u64) -> i64 {
+    of_clock(&KERNELS_RESOLUTION, clock, timespec)
 }
 
 /// clock_gettime of the program after a restart.
 extern "C" fn going_on(clock: u64, timespec: u64) -> i64 {
-    type ClockGettime = extern "C" fn(u64, u64) -> i64;
-    let address = KERNELS.load(Ordering::Relaxed);
-    // SAFETY: `hooks` has put the address of such a function there, before this one could be reached.
-    let kernels = unsafe { std::mem::transmute::<usize, ClockGettime>(address) };
-    let result = kernels(clock, timespec);
+    let result = of_clock(&KERNELS, clock, timespec);
     if result == 0 {
         // SAFETY: the kernel has just written the time there.
         unsafe { add_offset(clock as i32, timespec) };

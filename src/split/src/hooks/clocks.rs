@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!   clock_gettime                        the kernel's, and the offset added
+//!   clock_getres                         of the clock as the kernel calls it (`crate::numbers`)
 //!   timer_settime, timerfd_settime       a point in time without the offset, in a copy
 //!   clock_nanosleep, futex, futex_waitv  likewise, in the call's room; the trampoline makes the call (`waits`)
 //! ```
 //!
-//! Before a restart all offsets are zero, and none of the first three comes here.
+//! Before a restart all offsets are zero, and none of the first four comes here.
 
 #![expect(
     unsafe_code,
@@ -16,11 +17,12 @@
 // As for all hooks: any TLS or none, no allocation, no panic; pointers come from the application, as in the kernel.
 
 use super::{Outcome, SystemCall};
-use crate::{clock, sys, timers, vdso};
+use crate::{clock, numbers, sys, timers, vdso};
 
 /// Those that come here once the program's clocks differ from the kernel's; their sites have trampolines before that.
-pub(super) const STEERED: [i64; 3] = [
+pub(super) const STEERED: [i64; 4] = [
     libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
     libc::SYS_timer_settime,
     libc::SYS_timerfd_settime,
 ];
@@ -32,9 +34,11 @@ const ABSTIME: u64 = libc::TIMER_ABSTIME as u64;
 pub(super) fn dispatch(call: &SystemCall) -> Outcome {
     let [which, flags, new, ..] = call.args;
     match call.number {
-        libc::SYS_clock_gettime => {
-            let result = super::pass(call.number, call.args);
-            if result == 0 {
+        libc::SYS_clock_gettime | libc::SYS_clock_getres => {
+            let mut args = call.args;
+            args[0] = numbers::clock_of_kernel(which as i32) as u64;
+            let result = super::pass(call.number, args);
+            if result == 0 && call.number == libc::SYS_clock_gettime {
                 // SAFETY: the kernel has just written the time there.
                 unsafe { vdso::add_offset(which as i32, flags) };
             }

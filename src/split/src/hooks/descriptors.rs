@@ -5,12 +5,18 @@
 //! part of a checkpoint, which looks for FIFOs by itself: `claim_fifos`), and for `accept` of a socket that may wait, whose
 //! connections a checkpoint knows by their names (`unclaimed`).
 
-use super::{Outcome, SystemCall, pass};
+use super::{Outcome, SystemCall, numbers, pass, proc_paths};
 use crate::descriptors::{adopt, closed, is_lower, is_owned, is_this_process, owned_from};
+use crate::numbers::differ;
 use crate::watches;
 
 /// What these calls have in common, by number.
-pub(super) fn dispatch(call: &SystemCall) -> Outcome {
+pub(super) fn dispatch(call: &mut SystemCall) -> Outcome {
+    if differ()
+        && let Some(outcome) = with_numbers(call)
+    {
+        return outcome;
+    }
     let args = call.args;
     // The cheap question first: most calls of fcntl(2) are about no new descriptor, and the other one is a system call.
     if call.number == libc::SYS_fcntl && !makes_one(args[1]) || !is_this_process() {
@@ -42,6 +48,27 @@ pub(super) fn dispatch(call: &SystemCall) -> Outcome {
         libc::SYS_close_range => close_range(call),
         _ => Outcome::done(one(call)),
     }
+}
+
+/// A call with numbers of processes in it that are other than the kernel's. `None`: there are none, after all.
+#[cold]
+fn with_numbers(call: &mut SystemCall) -> Option<Outcome> {
+    let mut room = proc_paths::Room::new();
+    match call.number {
+        libc::SYS_fcntl => return numbers::owner(call),
+        libc::SYS_pidfd_open => call.args[0] = numbers::kernels(call.args[0]),
+        libc::SYS_perf_event_open => call.args[1] = numbers::kernels(call.args[1]),
+        _ => {
+            if !proc_paths::replace(call, &mut room) {
+                return None;
+            }
+        }
+    }
+    Some(Outcome::done(if is_this_process() {
+        one(call)
+    } else {
+        pass(call.number, call.args)
+    }))
 }
 
 /// Whether opening a FIFO with these flags waits for somebody to open its other end (fifo(7)).

@@ -5,12 +5,14 @@
 //! | mmap, mremap, shmat, brk, munmap | `memory`: the upper half's memory stays in the window |
 //! | shmget, shmctl | [`crate::sysv`]: after a restart, segments may have other ids than the program remembers |
 //! | readlink, readlinkat | `paths`: /proc/self/exe is the program, not mana |
+//! | wait4, waitid | [`crate::children`]: after a restart, some have ended in the process that was saved |
+//! | stat, access … | `proc_paths`: after a restart, /proc has other numbers in it than the program knows |
 //! | rt_sigaction | [`crate::signals`] |
 //! | rt_sigprocmask | the checkpoint signal cannot be blocked |
 //! | timer_create, timer_delete | [`crate::timers`]: which there are |
 //! | poll, epoll_wait, nanosleep, futex … | `waits`: what `call_again` needs to go on with them |
 //! | clock_gettime, timer_settime, timerfd_settime | `clocks`: after a restart, the program's clocks are not the kernel's |
-//! | tgkill, tkill | [`crate::restore`]: after a restart, threads have other ids than libc remembers |
+//! | getpid, kill, tgkill … | `numbers`: after a restart, the process and its threads have other numbers than the program knows |
 //! | open, dup, pipe, close … | `descriptors`: whose a descriptor is |
 //!
 //! Everything else goes straight to the kernel, without a detour: execve too (a program that the upper half executes
@@ -25,7 +27,9 @@
 mod clocks;
 mod descriptors;
 mod memory;
+mod numbers;
 mod paths;
+mod proc_paths;
 pub(crate) mod waits;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,8 +39,10 @@ pub(crate) use paths::{program, set_program};
 
 use crate::error::Result;
 use crate::gate::{Gate, Hook};
-use crate::steer::{CHANGED_OFFSET, LEAVE_OFFSET};
-use crate::{arch, restore, seccomp, signals, sys, thread, timers, vdso, watches};
+use crate::steer::{
+    AFTER_OFFSET, AFTER_TO_RETURN, CHANGED_OFFSET, FRAME_BYTES, LEAVE_OFFSET, SYSCALL_OF_AFTER,
+};
+use crate::{arch, children, seccomp, signals, sys, thread, timers, vdso, watches};
 
 /// Numbers of the virtualised system calls (x86-64).
 pub(crate) const VIRTUALISED: [i64; 50] = [
@@ -114,7 +120,7 @@ pub(crate) const BITMAP_BITS: usize = 512;
 type Bitmap = [u64; BITMAP_BITS / 64];
 
 /// What comes to the hook, once a trampoline has called it, for the entry's assembly: [`VIRTUALISED`], [`waits::STEERED`], and
-/// after a restart [`clocks::STEERED`].
+/// after a restart [`clocks::STEERED`], [`numbers::STEERED`] and [`proc_paths::STEERED`].
 pub(crate) static BITMAP: [AtomicU64; BITMAP_BITS / 64] = {
     let mut map = [const { AtomicU64::new(0) }; BITMAP_BITS / 64];
     let mut i = 0;
@@ -129,13 +135,42 @@ pub(crate) static BITMAP: [AtomicU64; BITMAP_BITS / 64] = {
 const AT_ONCE: Bitmap = with(with([0; BITMAP_BITS / 64], &VIRTUALISED), &waits::STEERED);
 
 /// Whose sites get a trampoline.
-static STEERED: Bitmap = with(AT_ONCE, &clocks::STEERED);
+static STEERED: Bitmap = with(
+    with(with(AT_ONCE, &clocks::STEERED), &numbers_and_paths()),
+    &WAITS_FOR_CHILDREN,
+);
+
+/// What comes to the hook where a restart has kept children.
+pub(crate) const WAITS_FOR_CHILDREN: [i64; 2] = [libc::SYS_wait4, libc::SYS_waitid];
+
+/// From here on [`WAITS_FOR_CHILDREN`] come to the hook.
+pub(crate) fn children_are_kept() {
+    from_here_on(&with([0; BITMAP_BITS / 64], &WAITS_FOR_CHILDREN));
+}
 
 /// From here on the calls of `clocks` come to the hook.
 pub(crate) fn clocks_differ() {
-    for (word, bits) in BITMAP.iter().zip(STEERED) {
-        word.store(bits, Ordering::Relaxed);
+    from_here_on(&with([0; BITMAP_BITS / 64], &clocks::STEERED));
+}
+
+/// From here on the calls of `numbers` and `proc_paths` come to the hook.
+pub(crate) fn numbers_differ() {
+    from_here_on(&with([0; BITMAP_BITS / 64], &numbers_and_paths()));
+    from_here_on(&with([0; BITMAP_BITS / 64], &[AFTER]));
+}
+
+fn from_here_on(calls: &Bitmap) {
+    for (word, bits) in BITMAP.iter().zip(calls) {
+        word.fetch_or(*bits, Ordering::Relaxed);
     }
+}
+
+const fn numbers_and_paths() -> [i64; numbers::STEERED.len() + proc_paths::STEERED.len()] {
+    let mut all = [0; numbers::STEERED.len() + proc_paths::STEERED.len()];
+    let (first, second) = all.split_at_mut(numbers::STEERED.len());
+    first.copy_from_slice(&numbers::STEERED);
+    second.copy_from_slice(&proc_paths::STEERED);
+    all
 }
 
 const fn with(mut map: Bitmap, numbers: &[i64]) -> Bitmap {
@@ -236,6 +271,50 @@ impl Outcome {
             way_back: CHANGED_OFFSET as u64,
         }
     }
+
+    /// The same, and [`dispatch`] is called once more when it is over, with [`AFTER`] for a number. Not where a call need not come
+    /// from a trampoline.
+    fn changed_and_after(call: &SystemCall) -> Self {
+        if is_after(return_address(call).wrapping_add(AFTER_OFFSET)) {
+            Self {
+                value: call.number,
+                way_back: AFTER_OFFSET as u64,
+            }
+        } else {
+            Self::changed(call) // the trampoline is an older one's
+        }
+    }
+}
+
+/// The number by which a trampoline says that a call is over: none that the kernel has.
+pub(crate) const AFTER: i64 = BITMAP_BITS as i64 - 1;
+
+/// Where the hook returns to in the trampoline that has called it.
+fn return_address(call: &SystemCall) -> usize {
+    let place = std::ptr::from_ref(call) as usize + FRAME_BYTES - size_of::<usize>();
+    // SAFETY: the call has pushed it, above the frame; both are on one stack.
+    unsafe { *(place as *const usize) }
+}
+
+/// Whether a trampoline's `after` begins at `place`.
+fn is_after(place: usize) -> bool {
+    let last = place.wrapping_add(SYSCALL_OF_AFTER.len() - 1);
+    let is_readable = sys::is_readable(place as u64) && sys::is_readable(last as u64);
+    // SAFETY: seen to be readable; shorter than a page.
+    is_readable
+        && unsafe { (place as *const [u8; SYSCALL_OF_AFTER.len()]).read() } == SYSCALL_OF_AFTER
+}
+
+/// A call of [`Outcome::changed_and_after`] is over; its result.
+fn after(call: &SystemCall) -> i64 {
+    if !is_after(return_address(call).wrapping_sub(AFTER_TO_RETURN)) {
+        return -i64::from(libc::ENOSYS); // the program's own idea of a number
+    }
+    // SAFETY: the frame of that call is above this one, with the result in the place of its number: see `steer/trampoline.rs`.
+    let over =
+        unsafe { &*((std::ptr::from_ref(call) as usize + FRAME_BYTES) as *const SystemCall) };
+    waits::after(over);
+    over.number
 }
 
 /// Does a virtualised system call, or says how to make it.
@@ -258,32 +337,22 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
         libc::SYS_rt_sigprocmask => return rt_sigprocmask(call),
         libc::SYS_timer_create => timers::hook_create(args),
         libc::SYS_timer_delete => timers::hook_delete(args),
-        libc::SYS_tgkill => return with_kernel_tids(call, 2),
-        libc::SYS_tkill => return with_kernel_tids(call, 1),
+        libc::SYS_tgkill => return numbers::with_kernels_numbers(call, true, true),
+        libc::SYS_tkill => return numbers::with_kernels_numbers(call, true, false),
+        AFTER => after(call),
+        libc::SYS_wait4 | libc::SYS_waitid => {
+            match children::wait(call.number, args, paths::copy_out) {
+                Some(result) => result,
+                None => return Outcome::unchanged(call),
+            }
+        }
         number if waits::is_wait(number) => return waits::dispatch(call),
         number if clocks::STEERED.contains(&number) => return clocks::dispatch(call),
+        number if numbers::STEERED.contains(&number) => return numbers::dispatch(call),
+        number if proc_paths::STEERED.contains(&number) => return proc_paths::dispatch(call),
         number if is_steered(number as u32) => return descriptors::dispatch(call),
         _ => return Outcome::unchanged(call),
     })
-}
-
-/// The call with its first `count` arguments, thread ids as the upper half knows them, as the kernel knows them.
-fn with_kernel_tids(call: &mut SystemCall, count: usize) -> Outcome {
-    let before = call.sent;
-    for tid in [&mut call.sent.rdi, &mut call.sent.rsi]
-        .into_iter()
-        .take(count)
-    {
-        let kernels = restore::tid_of_kernel(*tid as i32);
-        if kernels != *tid as i32 {
-            *tid = kernels as u64;
-        }
-    }
-    if call.sent == before {
-        Outcome::unchanged(call)
-    } else {
-        Outcome::changed(call)
-    }
 }
 
 /// rt_sigaction(2); SIGSYS is the backstop's while that is armed.
@@ -334,7 +403,9 @@ mod tests {
             .filter(|&n| is_steered(n))
             .map(i64::from)
             .collect();
-        let mut expected = [&VIRTUALISED[..], &waits::STEERED, &clocks::STEERED].concat();
+        let numbers = numbers_and_paths();
+        let after_restarts = [&clocks::STEERED[..], &numbers, &WAITS_FOR_CHILDREN].concat();
+        let mut expected = [&VIRTUALISED[..], &waits::STEERED, &after_restarts].concat();
         expected.sort_unstable();
         assert_eq!(listed, expected);
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::pass;
+use super::{pass, proc_paths};
 use crate::sys;
 
 /// The program's path, set by the loader before any hook runs.
@@ -20,7 +20,9 @@ pub(crate) fn program() -> Option<&'static Path> {
 }
 
 /// readlink(2).
-pub(super) fn readlink(args: [u64; 6]) -> i64 {
+pub(super) fn readlink(mut args: [u64; 6]) -> i64 {
+    let mut room = proc_paths::Room::new();
+    args[0] = proc_paths::kernels(args[0], &mut room);
     let [path, buffer, buffer_bytes, ..] = args;
     let mut scratch = 0_u8;
     // The kernel looks at the path first, so that it is known to be good and an error is the kernel's own.
@@ -35,7 +37,9 @@ pub(super) fn readlink(args: [u64; 6]) -> i64 {
 }
 
 /// readlinkat(2), with an absolute path.
-pub(super) fn readlinkat(args: [u64; 6]) -> i64 {
+pub(super) fn readlinkat(mut args: [u64; 6]) -> i64 {
+    let mut room = proc_paths::Room::new();
+    args[1] = proc_paths::kernels(args[1], &mut room);
     let [directory, path, buffer, buffer_bytes, ..] = args;
     let mut scratch = 0_u8;
     let found = pass(
@@ -60,7 +64,7 @@ fn program_for(path: u64, buffer: u64, buffer_bytes: u64) -> Option<i64> {
 }
 
 /// Copies `bytes` to the application's `buffer` and returns their number, or the kernel's error for a bad address.
-fn copy_out(bytes: &[u8], buffer: u64) -> i64 {
+pub(super) fn copy_out(bytes: &[u8], buffer: u64) -> i64 {
     let from = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast(),
         iov_len: bytes.len(),

@@ -16,7 +16,7 @@
 //! back, and the pair that r9 points to is changed: libc's functions, which make these calls, do not use them again.
 
 use super::{Outcome, SystemCall, clocks};
-use crate::{clock, signals};
+use crate::{clock, numbers, signals};
 
 /// Those whose sites get a trampoline.
 pub(super) const STEERED: [i64; 14] = [
@@ -89,7 +89,20 @@ pub(super) fn dispatch(call: &mut SystemCall) -> Outcome {
     if has_span(call) {
         call.room[BEGAN] = clock::now_ns() as u64;
     }
+    if call.number == libc::SYS_rt_sigtimedwait && numbers::differ() {
+        return Outcome::changed_and_after(call);
+    }
     Outcome::changed(call)
+}
+
+/// A call of rt_sigtimedwait(2) is over: a signal's sender is told as the program knows it. The result is in the place of the
+/// number.
+pub(super) fn after(call: &SystemCall) {
+    let info = call.args[1];
+    if call.number > 0 && info != 0 {
+        // SAFETY: the kernel has just written it there.
+        unsafe { numbers::tell_sender(info as *mut libc::siginfo_t) };
+    }
 }
 
 /// Whether `call_again` has to know when the call began.

@@ -26,7 +26,10 @@ use std::ops::Range;
 use crate::sys::{self, Errno};
 use crate::window::{self, Request, page_up};
 use sites::{Verdict, judge, system_calls};
-pub(crate) use trampoline::{CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, LEAVE_OFFSET, RESTORE_FIRST};
+pub(crate) use trampoline::{
+    AFTER_OFFSET, AFTER_TO_RETURN, CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, LEAVE_OFFSET,
+    RESTORE_FIRST, SYSCALL_OF_AFTER, TO_LEAVE,
+};
 
 /// What a scan did and found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -163,8 +166,8 @@ mod tests {
 
     #[test]
     fn patches_the_virtualised_site_only() {
-        // getpid (39); mmap (9) with an instruction between; ret.
-        let code = b"\xb8\x27\0\0\0\x0f\x05\xb8\x09\0\0\0\x31\xff\x0f\x05\xc3";
+        // getuid (102); mmap (9) with an instruction between; ret.
+        let code = b"\xb8\x66\0\0\0\x0f\x05\xb8\x09\0\0\0\x31\xff\x0f\x05\xc3";
         let (page, scan) = steered(code);
         assert_eq!(
             scan,
@@ -175,7 +178,7 @@ mod tests {
         );
         // SAFETY: mapped readable by `steered`.
         let now = unsafe { std::slice::from_raw_parts(page as *const u8, code.len()) };
-        assert_eq!(now[..7], code[..7], "getpid stays");
+        assert_eq!(now[..7], code[..7], "getuid stays");
         assert_eq!(now[7], 0xe9, "the mov has become a jump");
         assert_eq!(now[12..], code[12..], "nothing else changes");
         let trampoline = page + 12 + i32::from_le_bytes(now[8..12].try_into().unwrap()) as usize;

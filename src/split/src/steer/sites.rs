@@ -377,7 +377,7 @@ mod tests {
             verdict(b"\x90\x90\xb8\x0d\0\0\0\x0f\x05\xc3"),
             Verdict::Steer { start: 2 }
         );
-        assert_eq!(verdict(b"\xb8\x27\0\0\0\x0f\x05"), Verdict::Harmless);
+        assert_eq!(verdict(b"\xb8\x66\0\0\0\x0f\x05"), Verdict::Harmless);
         assert_eq!(verdict(b"\x31\xc0\x0f\x05"), Verdict::Harmless);
         assert_eq!(
             verdict(b"\x48\xc7\xc0\x0f\0\0\0\x0f\x05"),
@@ -395,9 +395,9 @@ mod tests {
             verdict(b"\xb8\x0e\0\0\0\x48\xc7\x04\x24\x20\0\0\0\x0f\x05"),
             Verdict::Steer { start: 0 }
         );
-        // mov $9,%eax; mov $39,%eax; syscall: the nearer one counts.
+        // mov $9,%eax; mov $102,%eax; syscall: the nearer one counts.
         assert_eq!(
-            verdict(b"\xb8\x09\0\0\0\xb8\x27\0\0\0\x0f\x05"),
+            verdict(b"\xb8\x09\0\0\0\xb8\x66\0\0\0\x0f\x05"),
             Verdict::Harmless
         );
         // mov $9,%eax; jmp +0; syscall: not straight.

@@ -16,28 +16,38 @@
 //!            mov   -48(%rsp),%r10
 //!            lea   128(%rsp),%rsp
 //!            jmp   back
+//!   after:   syscall                    as `changed`, but its result is the hook's to look at
+//!            mov   %rax,-80(%rsp)       where the number was
+//!            lea   -128(%rsp),%rsp      the old frame stays
+//!            mov   $AFTER,%eax
+//!            call  *hook slot(gate)
+//!            lea   128(%rsp),%rsp       rax is the result
+//!            mov   …                    as in `changed`
 //! ```
 //!
-//! A thread blocks and takes signals in `leave` and `changed`: in upper-half code, where it can be part of a checkpoint.
+//! A thread blocks and takes signals in `leave`, `changed` and `after`: in upper-half code, where it can be part of a checkpoint.
 //! The distances from `done` and where the registers lie are part of the gate's ABI, as the trampolines are in images.
-//! In older images `changed` brings back rdi and rsi only: of the calls whose rdx or r10 is changed, these steer none but the
+//! Trampolines in older images have no `after`, and in some of these `changed` brings back rdi and rsi only: of the calls whose rdx or r10 is changed, these steer none but the
 //! one in libc's syscall(), whose caller expects both to be lost.
 //!
-//! `call_again` knows `changed` by the instructions behind its system call.
+//! `call_again` knows `changed` and `after` by the instructions behind their system calls.
 //! `lea` leaves the flags alone, as a system call does.
 
 use iced_x86::{Decoder, DecoderOptions};
 
 use super::sites::STRAIGHT_MAX_BYTES;
 use crate::gate::{GATE_ADDR, HOOKS_OFFSET, Hook};
+use crate::hooks::AFTER;
 
 /// From the hook's return address to `leave`.
 pub(crate) const LEAVE_OFFSET: usize = ADD_RED_ZONE.len() + JUMP_BYTES;
 /// From the hook's return address to `changed`.
 pub(crate) const CHANGED_OFFSET: usize =
     LEAVE_OFFSET + ADD_RED_ZONE.len() + SYSCALL.len() + JUMP_BYTES;
+/// From the hook's return address to `after`.
+pub(crate) const AFTER_OFFSET: usize = CHANGED_OFFSET + CHANGED_BYTES;
 /// Room for one trampoline.
-pub(super) const MAX_BYTES: usize = 144;
+pub(super) const MAX_BYTES: usize = 208;
 
 const SUB_RED_ZONE: [u8; 5] = [0x48, 0x8d, 0x64, 0x24, 0x80];
 const ADD_RED_ZONE: [u8; 8] = [0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0];
@@ -53,13 +63,48 @@ const JUMP_BYTES: usize = 5;
 /// Length of the call of the hook, before its return address.
 pub(crate) const CALL_BYTES: usize = 7;
 
+/// A trampoline from where it makes room for the hook to the system call of `leave`; what differs from one to another is left out.
+pub(crate) const TO_LEAVE: [Option<u8>;
+    SUB_RED_ZONE.len() + CALL_BYTES + LEAVE_OFFSET + ADD_RED_ZONE.len()] = {
+    let mut code = [None; SUB_RED_ZONE.len() + CALL_BYTES + LEAVE_OFFSET + ADD_RED_ZONE.len()];
+    let call = call_hook();
+    let parts: [&[u8]; 3] = [&SUB_RED_ZONE, &call, &ADD_RED_ZONE];
+    let (mut part, mut at) = (0, 0);
+    while part < parts.len() {
+        let mut byte = 0;
+        while byte < parts[part].len() {
+            code[at] = Some(parts[part][byte]);
+            byte += 1;
+            at += 1;
+        }
+        part += 1;
+    }
+    // The jump back is skipped.
+    let mut byte = 0;
+    while byte < ADD_RED_ZONE.len() {
+        code[at + JUMP_BYTES + byte] = Some(ADD_RED_ZONE[byte]);
+        byte += 1;
+    }
+    code
+};
+
 /// Length of `changed`.
 const CHANGED_BYTES: usize =
     SYSCALL.len() + RESTORE_FIRST.len() + RESTORE_SECOND.len() + ADD_RED_ZONE.len() + JUMP_BYTES;
 
+/// What `after` begins with: the system call, and its result into the frame.
+pub(crate) const SYSCALL_OF_AFTER: [u8; 7] = [0x0f, 0x05, 0x48, 0x89, 0x44, 0x24, 0xb0];
+/// `mov $imm32,%eax`, up to the number.
+const MOV_EAX: u8 = 0xb8;
+
+/// From `after` to where the hook returns to in it.
+pub(crate) const AFTER_TO_RETURN: usize =
+    SYSCALL_OF_AFTER.len() + SUB_RED_ZONE.len() + 1 + size_of::<u32>() + CALL_BYTES;
+/// Length of `after`.
+const AFTER_BYTES: usize = AFTER_TO_RETURN + ADD_RED_ZONE.len() + CHANGED_BYTES - SYSCALL.len();
+
 const _: () = assert!(
-    STRAIGHT_MAX_BYTES + SUB_RED_ZONE.len() + CALL_BYTES + CHANGED_OFFSET + CHANGED_BYTES
-        <= MAX_BYTES,
+    STRAIGHT_MAX_BYTES + SUB_RED_ZONE.len() + CALL_BYTES + AFTER_OFFSET + AFTER_BYTES <= MAX_BYTES,
     "a trampoline may outgrow its room"
 );
 
@@ -91,15 +136,19 @@ pub(super) fn encode(room: &mut [u8], moved: &[u8], places: Places) -> Option<[u
     out.bytes(&SYSCALL)?;
     out.jump(places.back)?;
     out.bytes(&SYSCALL)?;
-    out.bytes(&RESTORE_FIRST)?;
-    out.bytes(&RESTORE_SECOND)?;
+    out.restore(places.back)?;
+    out.bytes(&SYSCALL_OF_AFTER)?;
+    out.bytes(&SUB_RED_ZONE)?;
+    out.bytes(&[MOV_EAX])?;
+    out.bytes(&(AFTER as u32).to_le_bytes())?;
+    out.bytes(&call_hook())?;
     out.bytes(&ADD_RED_ZONE)?;
-    out.jump(places.back)?;
+    out.restore(places.back)?;
     jump(places.from, places.trampoline)
 }
 
 /// `call *slot`, an absolute 32-bit address.
-fn call_hook() -> [u8; CALL_BYTES] {
+const fn call_hook() -> [u8; CALL_BYTES] {
     let slot = (GATE_ADDR + HOOKS_OFFSET + 8 * Hook::Syscall as usize) as u32;
     let [a, b, c, d] = slot.to_le_bytes();
     [0xff, 0x14, 0x25, a, b, c, d]
@@ -134,6 +183,14 @@ impl Writer<'_> {
 
     fn jump(&mut self, to: usize) -> Option<()> {
         self.bytes(&jump(self.base + self.at, to)?)
+    }
+
+    /// Brings back the registers that the hook has changed, and goes back.
+    fn restore(&mut self, back: usize) -> Option<()> {
+        self.bytes(&RESTORE_FIRST)?;
+        self.bytes(&RESTORE_SECOND)?;
+        self.bytes(&ADD_RED_ZONE)?;
+        self.jump(back)
     }
 
     /// Copies instructions that were at address `from`; what they address relative to themselves stays the same place.
@@ -189,11 +246,22 @@ mod tests {
             room[leave..leave + 10],
             *b"\x48\x8d\xa4\x24\x80\0\0\0\x0f\x05"
         );
+        let to_leave = &room[b"\xb8\x09\0\0\0".len()..leave + ADD_RED_ZONE.len()];
+        assert_eq!(to_leave.len(), TO_LEAVE.len());
+        let same = |(byte, expected): (&u8, &Option<u8>)| expected.is_none_or(|it| it == *byte);
+        assert!(to_leave.iter().zip(&TO_LEAVE).all(same));
         let changed = 17 + CHANGED_OFFSET;
         assert_eq!(
             room[changed..changed + 22],
             *b"\x0f\x05\x48\x8b\x7c\x24\xb8\x48\x8b\x74\x24\xc0\x48\x8b\x54\x24\xc8\x4c\x8b\x54\x24\xd0"
         );
+        let after = 17 + AFTER_OFFSET;
+        assert_eq!(
+            room[after..after + 24],
+            *b"\x0f\x05\x48\x89\x44\x24\xb0\x48\x8d\x64\x24\x80\xb8\xff\x01\0\0\xff\x14\x25\x00\x01\x10\x00"
+        );
+        assert_eq!(room[after + 24..after + 32], ADD_RED_ZONE);
+        assert_eq!(room[after + 32..after + 42], RESTORE_FIRST);
     }
 
     #[test]
