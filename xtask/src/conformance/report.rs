@@ -20,7 +20,7 @@ type Row<'s> = (&'s str, &'s str, u32, bool);
 /// A case that differs, and the two verdicts.
 struct Difference<'s> {
     key: &'s Key,
-    native: Verdict,
+    native: Option<Verdict>,
     mana: Verdict,
     restarted: bool,
 }
@@ -64,16 +64,15 @@ impl<'s> Report<'s> {
         } else {
             entry.mana
         };
-        let Some(class) = class else {
+        let (Some(class), Some(mana)) = (class, mana) else {
             return;
         };
         let row = (key.suite.as_str(), key.mpi.as_str(), key.ranks, restarted);
         let known = known::reason(key);
-        let listed = class == Class::Differs || (class == Class::Unsupported && known.is_some());
-        if let (true, Some(native), Some(mana)) = (listed, entry.native, mana) {
+        if class == Class::Differs || (class == Class::Unsupported && known.is_some()) {
             let difference = Difference {
                 key,
-                native,
+                native: entry.native,
                 mana,
                 restarted,
             };
@@ -245,9 +244,12 @@ impl Difference<'_> {
             ranks => format!(" on {ranks} ranks"),
         };
         let side = if self.restarted { "restarted" } else { "mana" };
+        let native = self
+            .native
+            .map_or("not run".to_owned(), |verdict| verdict.to_string());
         format!(
-            "{suite} `{case}` over {mpi}{on}: native {}, {side} {}",
-            self.native, self.mana
+            "{suite} `{case}` over {mpi}{on}: native {native}, {side} {}",
+            self.mana
         )
     }
 }
@@ -269,6 +271,6 @@ numbers have as a pass.
 
 *Pass*: on both sides, or under mana where natively nothing was asked for (`--native-if-needed`). *Pass under mana only*: the MPI
 skips it or gets it wrong, mana does not. *Unsupported*: mana said that it does not have a function that the case needs.
-*Difference*: it passes natively or is skipped there, and does not pass under mana.
+*Difference*: it passes natively or is skipped there, or has not run natively, and does not pass under mana.
 
 ";
