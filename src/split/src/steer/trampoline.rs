@@ -27,8 +27,8 @@
 //!
 //! A thread blocks and takes signals in `leave`, `changed` and `after`: in upper-half code, where it can be part of a checkpoint.
 //! The distances from `done` and where the registers lie are part of the gate's ABI, as the trampolines are in images.
-//! Trampolines in older images have no `after`, and in some of these `changed` brings back rdi and rsi only: of the calls whose rdx or r10 is changed, these steer none but the
-//! one in libc's syscall(), whose caller expects both to be lost.
+//! Trampolines in older images have no `after`, and in some of these `changed` brings back rdi and rsi only: of the calls
+//! whose rdx or r10 is changed, these steer none but the one in libc's syscall(), whose caller expects both to be lost.
 //!
 //! `call_again` knows `changed` and `after` by the instructions behind their system calls.
 //! `lea` leaves the flags alone, as a system call does.
