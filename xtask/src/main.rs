@@ -5,6 +5,7 @@ mod conformance;
 mod demo;
 mod generate;
 mod provision;
+mod request;
 mod sources;
 mod test;
 mod torture;

@@ -85,8 +85,7 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
         back_to_hook(registers, rip);
         return None;
     }
-    // SAFETY: as above.
-    if let Some(hook) = unsafe { before_wait_for_child(registers) } {
+    if let Some(hook) = before_wait_for_child(registers) {
         registers[of(libc::REG_RIP)] = hook;
         return None;
     }
@@ -160,20 +159,13 @@ unsafe fn is_before_deadline(registers: &[libc::greg_t; REGISTERS]) -> bool {
 
 /// Where the trampoline is about to call the hook, if the thread is right before a system call of its `leave` that waits for a
 /// child.
-///
-/// # Safety
-/// As for [`make_again`].
-unsafe fn before_wait_for_child(registers: &[libc::greg_t; REGISTERS]) -> Option<i64> {
+fn before_wait_for_child(registers: &[libc::greg_t; REGISTERS]) -> Option<i64> {
     if !WAITS_FOR_CHILDREN.contains(&registers[libc::REG_RAX as usize]) {
         return None;
     }
     let rip = registers[libc::REG_RIP as usize];
     let start = rip - TO_LEAVE.len() as i64;
-    if !sys::is_readable(start as u64) || !sys::is_readable(rip as u64) {
-        return None;
-    }
-    // SAFETY: readable from its first byte to the instruction at RIP, and shorter than a page.
-    let code = unsafe { std::slice::from_raw_parts(start as *const u8, TO_LEAVE.len()) };
+    let code = sys::read_bytes::<{ TO_LEAVE.len() }>(start as u64)?;
     let mut known = code.iter().zip(&TO_LEAVE);
     known
         .all(|(byte, expected)| expected.is_none_or(|expected| *byte == expected))

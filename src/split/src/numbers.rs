@@ -176,7 +176,6 @@ pub(crate) fn clock_of_kernel(clock: libc::clockid_t) -> libc::clockid_t {
 /// Tells the calling thread, which the program has just made, what it is called, where libc keeps that: the address that the
 /// kernel clears when the thread ends, to which it has written its own number.
 pub(crate) fn tell_new_thread() {
-    const PR_GET_TID_ADDRESS: u64 = 40;
     if !differ() {
         return;
     }
@@ -185,10 +184,7 @@ pub(crate) fn tell_new_thread() {
     if upper == kernel {
         return;
     }
-    let mut address = 0_usize;
-    let args = [PR_GET_TID_ADDRESS, (&raw mut address) as u64, 0, 0, 0, 0];
-    // SAFETY: writes a word.
-    unsafe { sys::raw(libc::SYS_prctl, args) };
+    let address = sys::clear_tid_address().unwrap_or(0) as usize;
     if window::is_upper(address) && address.is_multiple_of(align_of::<AtomicI32>()) {
         // SAFETY: the program's word for this thread's number, which others may read at the same time.
         let word = unsafe { &*(address as *const AtomicI32) };

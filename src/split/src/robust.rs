@@ -17,8 +17,10 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::{numbers, sys};
 
-/// `struct robust_list_head`: the first entry, from an entry to its word, an entry that is being added or removed.
-type Head = [u64; 3];
+/// Words of `struct robust_list_head`: the first entry, from an entry to its word, an entry that is being added or removed.
+const HEAD_WORDS: u64 = 3;
+/// A word's bytes.
+const WORD_BYTES: u64 = size_of::<u64>() as u64;
 
 /// ROBUST_LIST_LIMIT of <linux/futex.h>: how many entries the kernel looks at.
 const ENTRIES_MAX: usize = 2048;
@@ -32,21 +34,14 @@ pub(crate) fn name_as_kernel_does() {
     if upper == kernel {
         return;
     }
-    let (mut head_at, mut bytes) = (0_u64, 0_u64);
-    let args = [
-        0,
-        (&raw mut head_at) as u64,
-        (&raw mut bytes) as u64,
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: writes two words.
-    let told = unsafe { sys::raw(libc::SYS_get_robust_list, args) };
-    if told != 0 || head_at == 0 || bytes != size_of::<Head>() as u64 {
+    let Ok((head_at, bytes)) = sys::robust_list() else {
+        return;
+    };
+    if head_at == 0 || bytes != HEAD_WORDS * WORD_BYTES {
         return;
     }
-    let Some([first, offset, pending]) = read::<Head>(head_at) else {
+    let word = |index: u64| read(head_at.wrapping_add(index * WORD_BYTES));
+    let (Some(first), Some(offset), Some(pending)) = (word(0), word(1), word(2)) else {
         return;
     };
     // The lowest bit of a link says something about the entry that it leads to.
@@ -70,9 +65,10 @@ pub(crate) fn name_as_kernel_does() {
 /// Changes the owner in the word at `address`, if that is `upper`.
 fn rename(address: u64, upper: i32, kernel: i32) {
     let is_aligned = (address as usize).is_multiple_of(align_of::<AtomicI32>());
-    let Some(mut word) = read::<i32>(address).filter(|_| is_aligned) else {
+    let Some(bytes) = sys::read_bytes(address).filter(|_| is_aligned) else {
         return;
     };
+    let mut word = i32::from_ne_bytes(bytes);
     // SAFETY: it could be read just now, and this thread, which holds the lock, has written it.
     let lock = unsafe { &*(address as *const AtomicI32) };
     while word & OWNER_MASK == upper {
@@ -85,12 +81,9 @@ fn rename(address: u64, upper: i32, kernel: i32) {
     }
 }
 
-/// What is at `address`, if that can be read.
-fn read<T: Copy>(address: u64) -> Option<T> {
-    let last = address.checked_add(size_of::<T>() as u64 - 1)?;
-    let is_readable = sys::is_readable(address) && sys::is_readable(last);
-    // SAFETY: just seen to be readable, and no longer than a page; the callers' types are plain numbers.
-    is_readable.then(|| unsafe { (address as *const T).read_unaligned() })
+/// The word at `address`, if that can be read.
+fn read(address: u64) -> Option<u64> {
+    sys::read_bytes(address).map(u64::from_ne_bytes)
 }
 
 #[cfg(test)]
@@ -111,8 +104,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not() {
-        assert_eq!(read(std::ptr::from_ref(&77_u64) as u64), Some(77_u64));
-        assert_eq!(read::<u64>(16), None);
-        assert_eq!(read::<u64>(u64::MAX), None);
+        assert_eq!(read(std::ptr::from_ref(&77_u64) as u64), Some(77));
+        assert_eq!(read(16), None);
+        assert_eq!(read(u64::MAX), None);
     }
 }

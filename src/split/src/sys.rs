@@ -130,6 +130,33 @@ pub(crate) fn is_readable(address: u64) -> bool {
     word != 0 && refused != -i64::from(libc::EFAULT)
 }
 
+/// The bytes at `address`, no more than a page, if they can be read.
+pub(crate) fn read_bytes<const N: usize>(address: u64) -> Option<[u8; N]> {
+    let last = address.checked_add(N as u64 - 1)?;
+    let is_readable = is_readable(address) && is_readable(last);
+    // SAFETY: just seen to be readable; any bytes are bytes.
+    is_readable.then(|| unsafe { (address as *const [u8; N]).read() })
+}
+
+/// Where the calling thread's number is, which the kernel clears when it ends; a kernel without CONFIG_CHECKPOINT_RESTORE does not
+/// tell.
+pub(crate) fn clear_tid_address() -> Result<u64, Errno> {
+    /// Of <linux/prctl.h>.
+    const PR_GET_TID_ADDRESS: u64 = 40;
+    let mut address = 0_u64;
+    let args = [PR_GET_TID_ADDRESS, (&raw mut address) as u64, 0, 0, 0, 0];
+    // SAFETY: writes a word.
+    unsafe { call(libc::SYS_prctl, args) }.map(|_| address)
+}
+
+/// The head of the calling thread's list of robust locks, and the head's length in bytes.
+pub(crate) fn robust_list() -> Result<(u64, u64), Errno> {
+    let (mut head, mut bytes) = (0_u64, 0_u64);
+    let args = [0, (&raw mut head) as u64, (&raw mut bytes) as u64, 0, 0, 0];
+    // SAFETY: writes two words.
+    unsafe { call(libc::SYS_get_robust_list, args) }.map(|_| (head, bytes))
+}
+
 /// Ends the process with a message; for where neither panics nor formatting are possible.
 pub(crate) fn die(message: &str) -> ! {
     // SAFETY: reads `message`; the second call ends the process.

@@ -97,8 +97,6 @@ pub struct ThreadImage {
     pub timers: Option<Timers>,
 }
 
-/// PR_GET_TID_ADDRESS of <linux/prctl.h>.
-const PR_GET_TID_ADDRESS: u64 = 40;
 /// The kernel's thread names have 16 bytes with their NUL.
 const NAME_BYTES: usize = 16;
 /// SS_ONSTACK: reported while running on the stack, refused when set.
@@ -223,21 +221,12 @@ fn ask(what: &str, number: i64, args: [u64; 6]) -> Result<()> {
 }
 
 fn clear_tid_address() -> Result<u64> {
-    let mut address = 0_u64;
-    let args = [PR_GET_TID_ADDRESS, (&raw mut address) as u64, 0, 0, 0, 0];
-    ask(
-        "prctl(PR_GET_TID_ADDRESS), which needs a kernel with CONFIG_CHECKPOINT_RESTORE,",
-        libc::SYS_prctl,
-        args,
-    )?;
-    Ok(address)
+    let what = "prctl(PR_GET_TID_ADDRESS), which needs a kernel with CONFIG_CHECKPOINT_RESTORE,";
+    sys::clear_tid_address().map_err(|errno| Error::raw(what, errno))
 }
 
 fn robust_list() -> Result<(u64, u64)> {
-    let (mut head, mut bytes) = (0_u64, 0_u64);
-    let args = [0, (&raw mut head) as u64, (&raw mut bytes) as u64, 0, 0, 0];
-    ask("get_robust_list", libc::SYS_get_robust_list, args)?;
-    Ok((head, bytes))
+    sys::robust_list().map_err(|errno| Error::raw("get_robust_list", errno))
 }
 
 fn alternate_stack() -> Result<AlternateStack> {

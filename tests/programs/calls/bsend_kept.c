@@ -28,33 +28,34 @@ static void send(int length, double first, int tag, MPI_Comm comm) {
     CHECK_INT(MPI_Bsend(data, length, MPI_DOUBLE, 1 - check_rank, tag, comm), MPI_SUCCESS);
 }
 
+/* A communicator of `group`, instead of `before`; both are freed. */
+static MPI_Comm of_group(MPI_Group group, const char *tag, MPI_Comm before) {
+    MPI_Comm made;
+    MPI_Comm_create_from_group(group, tag, MPI_INFO_NULL, MPI_ERRORS_RETURN, &made);
+    MPI_Group_free(&group);
+    MPI_Comm_free(&before);
+    return made;
+}
+
 /* A communicator of the group of a window of `comm`, which is freed. */
 static MPI_Comm of_window(MPI_Comm comm) {
     MPI_Group group;
     MPI_Win window;
-    MPI_Comm made;
     void *memory;
     MPI_Win_allocate(8, 1, MPI_INFO_NULL, comm, &memory, &window);
     MPI_Win_get_group(window, &group);
     MPI_Win_free(&window);
-    MPI_Comm_create_from_group(group, "of a window", MPI_INFO_NULL, MPI_ERRORS_RETURN, &made);
-    MPI_Group_free(&group);
-    MPI_Comm_free(&comm);
-    return made;
+    return of_group(group, "of a window", comm);
 }
 
 /* A communicator of the group of a file of `comm`, which is freed. */
 static MPI_Comm of_file(MPI_Comm comm) {
     MPI_Group group;
     MPI_File file;
-    MPI_Comm made;
     MPI_File_open(comm, file_name, MPI_MODE_CREATE | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE, MPI_INFO_NULL, &file);
     MPI_File_get_group(file, &group);
     MPI_File_close(&file);
-    MPI_Comm_create_from_group(group, "of a file", MPI_INFO_NULL, MPI_ERRORS_RETURN, &made);
-    MPI_Group_free(&group);
-    MPI_Comm_free(&comm);
-    return made;
+    return of_group(group, "of a file", comm);
 }
 
 /* A communicator of many steps' descent from a session that has a buffer for one large message. */

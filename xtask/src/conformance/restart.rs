@@ -10,7 +10,6 @@
 //! to the new job as to the first.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mana_suite::checkpoints::Checkpoints;
@@ -18,6 +17,7 @@ use mana_suite::{Finished, JobSpec, Mpi, Result, SuiteError, mpi};
 
 use super::Place;
 use super::run::{Ran, ended, into_report};
+use crate::request::Request;
 
 /// The longest time before the checkpoint.
 const LATEST: Duration = Duration::from_millis(1500);
@@ -61,7 +61,7 @@ pub(crate) fn run(
 /// Somebody who has a job saved and ended from some time on, as often as it takes.
 struct Saving {
     begins: Instant,
-    command: Option<Child>,
+    command: Option<Request>,
 }
 
 impl Saving {
@@ -70,35 +70,15 @@ impl Saving {
         if Instant::now() < self.begins {
             return false;
         }
-        let answer = self.command.as_mut().map(Child::try_wait);
-        match answer {
-            Some(Ok(Some(status))) if status.success() => return true,
-            Some(Ok(None)) => {}
-            Some(_) | None => self.command = ask(place, dir),
+        match self.command.as_mut().map(Request::answer) {
+            Some(Some(status)) if status.success() => return true,
+            Some(None) => {}
+            Some(_) | None => {
+                self.command = Request::start(&place.install.mana(), &["--kill"], dir);
+            }
         }
         false
     }
-}
-
-impl Drop for Saving {
-    fn drop(&mut self) {
-        if let Some(command) = &mut self.command {
-            let _already_gone = command.kill();
-            let _status = command.wait();
-        }
-    }
-}
-
-/// Starts `mana checkpoint --kill`.
-fn ask(place: &Place<'_>, dir: &Path) -> Option<Child> {
-    Command::new(place.install.mana())
-        .args(["checkpoint", "--kill"])
-        .arg(dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()
 }
 
 /// The job that goes on from what is in `dir`, its ranks' reports below `reports`.

@@ -7,7 +7,6 @@
 //! ```
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mana_suite::checkpoints::Checkpoints;
@@ -15,6 +14,7 @@ use mana_suite::{Finished, Job, JobSpec, Result, polling};
 
 use super::plan::{Ending, Life, Saving, When, Whom};
 use super::stacks;
+use crate::request::Request;
 
 /// How often a running job is looked at.
 const LOOK: Duration = Duration::from_millis(1);
@@ -52,6 +52,12 @@ pub(crate) struct Stage<'a> {
     pub watchdog: Duration,
 }
 
+impl Stage<'_> {
+    fn ask(&self, options: &[&str]) -> Option<Request> {
+        Request::start(self.mana, options, self.checkpoints.path())
+    }
+}
+
 /// A job under watch.
 struct Watched<'a> {
     stage: &'a Stage<'a>,
@@ -71,7 +77,7 @@ struct Watched<'a> {
 struct Asking {
     pause: Duration,
     next: Instant,
-    child: Option<Child>,
+    request: Option<Request>,
 }
 
 /// Runs `spec` as `life` says.
@@ -104,7 +110,7 @@ pub(crate) fn live(stage: &Stage<'_>, spec: &JobSpec, life: &Life) -> Result<Out
         asking: asking.map(|pause| Asking {
             pause,
             next: now + pause,
-            child: None,
+            request: None,
         }),
     }
     .watch(life)
@@ -191,16 +197,15 @@ impl Watched<'_> {
     /// Has `mana checkpoint --kill` end the job. Where no checkpoint can be made (MPI is not up yet, or not any more), it
     /// says so, and the job is left to `kill -9`.
     fn end_by_command(&mut self) -> Result<Option<Outcome>> {
-        let Some(mut command) = ask(self.stage, &["--kill"]) else {
+        let Some(mut command) = self.stage.ask(&["--kill"]) else {
             return Ok(None);
         };
         let done = polling::until(self.stage.watchdog, || {
             // Looked at first: the command ends after the job has been told to.
-            let answered = command.try_wait().ok().flatten();
-            let refused = answered.is_some_and(|status| !status.success());
+            let refused = command.answer().is_some_and(|status| !status.success());
             Ok((refused || !self.job.is_running()?).then_some(()))
         });
-        end(Some(&mut command));
+        drop(command);
         if done?.is_some() {
             return Ok(None);
         }
@@ -217,45 +222,15 @@ impl Watched<'_> {
 impl Asking {
     /// Sees to it that somebody asks, or has asked not long ago.
     fn go_on(&mut self, stage: &Stage<'_>) {
-        let answered = match &mut self.child {
-            // What it says is the job's to say, too.
-            Some(child) => child.try_wait().is_ok_and(|status| status.is_some()),
-            None => false,
-        };
-        if answered {
-            self.child = None;
+        // What it says is the job's to say, too.
+        let answer = self.request.as_mut().and_then(Request::answer);
+        if answer.is_some() {
+            self.request = None;
             self.next = Instant::now() + self.pause;
         }
-        if self.child.is_none() && self.next <= Instant::now() {
-            self.child = ask(stage, &[]);
+        if self.request.is_none() && self.next <= Instant::now() {
+            self.request = stage.ask(&[]);
             self.next = Instant::now() + self.pause;
         }
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        end(self.child.as_mut());
-    }
-}
-
-/// Starts `mana checkpoint`. One that finds no job yet, or none any more, fails, and that is no matter.
-fn ask(stage: &Stage<'_>, options: &[&str]) -> Option<Child> {
-    Command::new(stage.mana)
-        .arg("checkpoint")
-        .args(options)
-        .arg(stage.checkpoints.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()
-}
-
-/// Ends a `mana checkpoint` whose job is gone.
-fn end(child: Option<&mut Child>) {
-    if let Some(child) = child {
-        let _already_gone = child.kill();
-        let _status = child.wait();
     }
 }

@@ -76,18 +76,23 @@ pub fn dims_create(a: &mut Args<'_>) -> Call {
 pub fn create(a: &mut Args<'_>, rank_in: i32, topology: Topology) -> Call {
     let is_member = rank_in != mpi::MPI_UNDEFINED;
     let colour = if is_member { 0 } else { mpi::MPI_UNDEFINED };
+    split(a, (colour, 0), topology, 5)
+}
+
+/// Splits the communicator of parameter 0 by colour and key, and hands the part, with `topology`, out through parameter `i`.
+fn split(a: &mut Args<'_>, (colour, key): (i32, i32), topology: Topology, i: usize) -> Call {
     let made = construct_then(
         a,
         fns::MPI_COMM_SPLIT,
-        &[int(colour), int(0)],
+        &[int(colour), int(key)],
         Inherit::Errhandler,
-        |native, made| match is_member {
-            true => add_topology(native, made, &topology),
-            false => Ok(made),
+        |native, made| match colour {
+            mpi::MPI_UNDEFINED => Ok(made),
+            _ => add_topology(native, made, &topology),
         },
     )?;
     set_topology(made, topology)?;
-    a.set_handle(5, made);
+    a.set_handle(i, made);
     Ok(())
 }
 
@@ -108,17 +113,7 @@ pub fn cart_sub(a: &mut Args<'_>) -> Call {
         .map(|flag| flag != 0)
         .collect();
     let part = cart.sub(rank, &remain)?;
-    let topology = Topology::Cart(part.cart);
-    let made = construct_then(
-        a,
-        fns::MPI_COMM_SPLIT,
-        &[int(part.colour), int(part.rank)],
-        Inherit::Errhandler,
-        |native, made| add_topology(native, made, &topology),
-    )?;
-    set_topology(made, topology)?;
-    a.set_handle(2, made);
-    Ok(())
+    split(a, (part.colour, part.rank), Topology::Cart(part.cart), 2)
 }
 
 /// `MPI_Cartdim_get(comm, ndims)`.

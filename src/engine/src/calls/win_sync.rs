@@ -238,8 +238,8 @@ pub fn win_wait(a: &mut Args<'_>) -> Call {
 /// `MPI_Win_test(win, flag)`.
 pub fn win_test(a: &mut Args<'_>) -> Call {
     let win = windows::get(a.raw(0))?;
-    let mut over = is_over(&win)?;
-    for _ in 1..LOOKS {
+    let mut over = false;
+    for _ in 0..LOOKS {
         over = over || is_over(&win)?;
     }
     a.set_flag(1, over);

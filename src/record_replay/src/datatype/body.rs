@@ -150,13 +150,14 @@ impl Body {
                     .map_or(markers, |before| before.joined(markers)),
             );
         }
-        let Some(data) = part.data else { return Ok(()) };
-        let data = data.shifted(offset)?;
+        let (Some(data), Some(parts)) = (part.data, part.parts) else {
+            return Ok(());
+        };
+        let (data, parts) = (data.shifted(offset)?, parts.shifted(offset)?);
         let follows = self.data.is_none_or(|before| before.ub == data.lb);
         self.dense = self.dense && part.dense && follows;
         self.data = Some(self.data.map_or(data, |before| before.joined(data)));
-        let bounds = part.parts.map_or(Ok(data), |parts| parts.shifted(offset))?;
-        self.parts = Some(self.parts.map_or(bounds, |before| before.joined(bounds)));
+        self.parts = Some(self.parts.map_or(parts, |before| before.joined(parts)));
         self.alignment_bytes = self.alignment_bytes.max(part.alignment_bytes);
         Ok(())
     }

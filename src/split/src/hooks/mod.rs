@@ -135,42 +135,37 @@ pub(crate) static BITMAP: [AtomicU64; BITMAP_BITS / 64] = {
 const AT_ONCE: Bitmap = with(with([0; BITMAP_BITS / 64], &VIRTUALISED), &waits::STEERED);
 
 /// Whose sites get a trampoline.
-static STEERED: Bitmap = with(
-    with(with(AT_ONCE, &clocks::STEERED), &numbers_and_paths()),
-    &WAITS_FOR_CHILDREN,
-);
+static STEERED: Bitmap = {
+    let map = with(AT_ONCE, &clocks::STEERED);
+    let map = with(map, &numbers::STEERED);
+    let map = with(map, &proc_paths::STEERED);
+    with(map, &WAITS_FOR_CHILDREN)
+};
 
 /// What comes to the hook where a restart has kept children.
 pub(crate) const WAITS_FOR_CHILDREN: [i64; 2] = [libc::SYS_wait4, libc::SYS_waitid];
 
 /// From here on [`WAITS_FOR_CHILDREN`] come to the hook.
 pub(crate) fn children_are_kept() {
-    from_here_on(&with([0; BITMAP_BITS / 64], &WAITS_FOR_CHILDREN));
+    from_here_on(&WAITS_FOR_CHILDREN);
 }
 
 /// From here on the calls of `clocks` come to the hook.
 pub(crate) fn clocks_differ() {
-    from_here_on(&with([0; BITMAP_BITS / 64], &clocks::STEERED));
+    from_here_on(&clocks::STEERED);
 }
 
 /// From here on the calls of `numbers` and `proc_paths` come to the hook.
 pub(crate) fn numbers_differ() {
-    from_here_on(&with([0; BITMAP_BITS / 64], &numbers_and_paths()));
-    from_here_on(&with([0; BITMAP_BITS / 64], &[AFTER]));
+    from_here_on(&numbers::STEERED);
+    from_here_on(&proc_paths::STEERED);
+    from_here_on(&[AFTER]);
 }
 
-fn from_here_on(calls: &Bitmap) {
-    for (word, bits) in BITMAP.iter().zip(calls) {
-        word.fetch_or(*bits, Ordering::Relaxed);
+fn from_here_on(calls: &[i64]) {
+    for (word, bits) in BITMAP.iter().zip(with([0; BITMAP_BITS / 64], calls)) {
+        word.fetch_or(bits, Ordering::Relaxed);
     }
-}
-
-const fn numbers_and_paths() -> [i64; numbers::STEERED.len() + proc_paths::STEERED.len()] {
-    let mut all = [0; numbers::STEERED.len() + proc_paths::STEERED.len()];
-    let (first, second) = all.split_at_mut(numbers::STEERED.len());
-    first.copy_from_slice(&numbers::STEERED);
-    second.copy_from_slice(&proc_paths::STEERED);
-    all
 }
 
 const fn with(mut map: Bitmap, numbers: &[i64]) -> Bitmap {
@@ -298,11 +293,7 @@ fn return_address(call: &SystemCall) -> usize {
 
 /// Whether a trampoline's `after` begins at `place`.
 fn is_after(place: usize) -> bool {
-    let last = place.wrapping_add(SYSCALL_OF_AFTER.len() - 1);
-    let is_readable = sys::is_readable(place as u64) && sys::is_readable(last as u64);
-    // SAFETY: seen to be readable; shorter than a page.
-    is_readable
-        && unsafe { (place as *const [u8; SYSCALL_OF_AFTER.len()]).read() } == SYSCALL_OF_AFTER
+    sys::read_bytes(place as u64) == Some(SYSCALL_OF_AFTER)
 }
 
 /// A call of [`Outcome::changed_and_after`] is over; its result.
@@ -403,9 +394,15 @@ mod tests {
             .filter(|&n| is_steered(n))
             .map(i64::from)
             .collect();
-        let numbers = numbers_and_paths();
-        let after_restarts = [&clocks::STEERED[..], &numbers, &WAITS_FOR_CHILDREN].concat();
-        let mut expected = [&VIRTUALISED[..], &waits::STEERED, &after_restarts].concat();
+        let mut expected = [
+            &VIRTUALISED[..],
+            &waits::STEERED,
+            &clocks::STEERED,
+            &numbers::STEERED,
+            &proc_paths::STEERED,
+            &WAITS_FOR_CHILDREN,
+        ]
+        .concat();
         expected.sort_unstable();
         assert_eq!(listed, expected);
     }
