@@ -73,8 +73,11 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         surroundings::limit(&metadata.surroundings)?;
         alone::begin()?;
     } else {
-        init::join_world(world)?;
-        rebuild::rebuild()?;
+        // Threads that the native MPI makes meanwhile must never take a signal of the program's.
+        signals::with_all_blocked(|| {
+            init::join_world(world)?;
+            rebuild::rebuild()
+        })?;
         surroundings::limit(&metadata.surroundings)?;
         init::start_agent(world)?;
     }

@@ -42,6 +42,7 @@ mod info;
 pub mod layout;
 mod manifest;
 mod note;
+mod parallel;
 mod plan;
 mod reader;
 mod region;

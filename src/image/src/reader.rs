@@ -13,6 +13,7 @@ use crate::{
     index::{self, Chunk},
     info::WriterInfo,
     layout::CHUNK_BYTES,
+    parallel::on_threads,
     plan::check_region,
     region::Region,
     tail,
@@ -188,12 +189,7 @@ impl RankReader {
                 while take().is_some() {}
             }
         };
-        std::thread::scope(|scope| {
-            for _ in 1..workers {
-                scope.spawn(work);
-            }
-            work();
-        });
+        on_threads(workers, work);
         result.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -17,6 +17,7 @@ use crate::{
     error::ImageError,
     index::Chunk,
     layout::{BATCH_BYTES, PAGE_BYTES, checksum, page_ceil},
+    parallel::on_threads,
     plan::{Span, batches, nonzero_pieces},
 };
 use std::{
@@ -78,12 +79,7 @@ pub(crate) fn write_spans(
             (_, Err(_)) => {}
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..workers.min(batches.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
+    on_threads(workers.min(batches.len()), work);
     results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
