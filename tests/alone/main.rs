@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use mana_suite::checkpoints::Checkpoints;
 use mana_suite::command::{run, shown};
+use mana_suite::mpi::provision_interpreters;
 use mana_suite::programs::{Toolchain, build_c};
 use mana_suite::{Install, install, places, polling};
 
@@ -368,4 +369,16 @@ fn perl() {
 #[test]
 fn bash() {
     script("bash", "script.sh");
+}
+
+#[test]
+fn node() {
+    provision_interpreters().unwrap();
+    script("node", "script.js");
+}
+
+#[test]
+fn java() {
+    provision_interpreters().unwrap();
+    script("java", "script.java");
 }

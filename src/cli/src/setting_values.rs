@@ -72,9 +72,6 @@ const SIGNALS: &[(&str, i32)] = &[
 /// Signals that cannot be caught (9, 19) or mean a fault, a child or job control, and the two that glibc keeps.
 const IMPOSSIBLE_SIGNALS: &[i32] = &[4, 5, 6, 7, 8, 9, 11, 13, 17, 18, 19, 20, 21, 22, 31, 32, 33];
 
-/// The signal by which threads are stopped for a checkpoint: not free for anything else.
-const CHECKPOINT_SIGNAL: i32 = 62;
-
 pub fn parse_signal(text: &str) -> Result<i32, String> {
     let name = text.to_ascii_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
@@ -84,7 +81,7 @@ pub fn parse_signal(text: &str) -> Result<i32, String> {
             .parse()
             .map_err(|_| format!("no signal that can be used here is called {text}"))?,
     };
-    if number == CHECKPOINT_SIGNAL {
+    if number == mana_engine::CHECKPOINT_SIGNAL {
         return Err("mana itself uses this signal".into());
     }
     if !(1..=64).contains(&number) || IMPOSSIBLE_SIGNALS.contains(&number) {

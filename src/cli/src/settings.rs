@@ -354,7 +354,7 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["KILL", "9", "SEGV", "11", "62", "0", "65", "USR3"] {
+        for text in ["KILL", "9", "SEGV", "11", "58", "0", "65", "USR3"] {
             let error = settings(&[("MANA_CKPT_SIGNAL", text)]).unwrap_err();
             assert!(error.contains("USR1, SIGUSR1, 10"), "{error}");
         }

@@ -99,6 +99,7 @@ mod words;
 
 pub use engine::set_settings;
 pub use error::EngineError;
+pub use process::CHECKPOINT_SIGNAL;
 
 /// FS base of the calling thread's upper half: names the thread across a restart.
 fn thread_fs() -> u64 {

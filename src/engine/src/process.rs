@@ -8,9 +8,9 @@ use mana_table::{SLOT_COUNT, TABLE_HASH};
 use crate::error::EngineError;
 use crate::{cut, enter, local, surroundings};
 
-/// The signal that makes threads of the program take part in a checkpoint: high among the real-time signals, where
-/// programs rarely look.
-pub const CHECKPOINT_SIGNAL: i32 = 62;
+/// The signal that makes threads of the program take part in a checkpoint: high among the real-time signals, but not one of
+/// the last ones, which programs count from the end. Java wants 62 (`SIGRTMAX - 2`) for every file and socket.
+pub const CHECKPOINT_SIGNAL: i32 = 58;
 
 /// Prepares this process. Call it on the main thread.
 pub fn prepare() -> Result<(), EngineError> {

@@ -73,13 +73,14 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         surroundings::limit(&metadata.surroundings)?;
         alone::begin()?;
     } else {
-        // Threads that the native MPI makes meanwhile must never take a signal of the program's.
+        // Threads that the native MPI makes in a call inherit the caller's mask, which is not the program's yet: they must never
+        // take a signal that it blocks.
         signals::with_all_blocked(|| {
             init::join_world(world)?;
-            rebuild::rebuild()
+            rebuild::rebuild()?;
+            surroundings::limit(&metadata.surroundings)?;
+            init::start_agent(world)
         })?;
-        surroundings::limit(&metadata.surroundings)?;
-        init::start_agent(world)?;
     }
     surroundings::settle(reserved)?;
     if world.rank == 0 {

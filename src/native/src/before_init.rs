@@ -9,10 +9,10 @@
 //! `MPI_Dist_graph_create` of Open MPI 4.1.4 under `mana` did not end in one of three runs, all ranks waiting in the
 //! library's `ompi_comm_nextcid`; with topo/basic it did in 40 of 40. Why is not known: without `mana` it always ended.
 //!
-//! osc/rdma of Open MPI 4.1.4 over btl/vader ends in a segmentation fault in `mca_btl_vader_send` (programs that do
-//! nothing but one-sided communication show it without `mana`, too). osc/pt2pt works, but not with
-//! `MPI_THREAD_MULTIPLE`: there osc/rdma is all that this library has. A user's own choice stands; that of a
-//! configuration file does not (Debian's leaves osc/pt2pt out).
+//! osc/rdma of Open MPI 4.1.4 over btl/vader ends in a segmentation fault in `mca_btl_vader_send`: for the calling process
+//! itself there is no endpoint, and `MPI_Compare_and_swap` of eight bytes goes there without looking. osc/pt2pt works, but
+//! not with `MPI_THREAD_MULTIPLE`: there osc/rdma is what this library takes, and [`Native::crashes_in_own_swap`]. A user's
+//! own choice stands; that of a configuration file does not (Debian's leaves osc/pt2pt out).
 //!
 //! # Safety
 //! Lower TLS live, before `MPI_Init`: no thread of the library or of ours reads the environment meanwhile.
@@ -22,6 +22,9 @@ use crate::{Native, Vendor};
 /// The standard's `MPI_THREAD_MULTIPLE`.
 const THREAD_MULTIPLE: i32 = 4096;
 
+/// The variable with Open MPI's components for one-sided communication.
+const ONE_SIDED: &str = "OMPI_MCA_osc";
+
 impl Native {
     /// To be called once, right before `MPI_Init_thread` with thread level `required` (the standard's constant).
     pub fn settle_before_init(&self, required: i32) {
@@ -30,7 +33,15 @@ impl Native {
         }
         unless_chosen("OMPI_MCA_topo", "basic");
         if self.version().contains(" v4.") && required != THREAD_MULTIPLE {
-            unless_chosen("OMPI_MCA_osc", "^rdma,ucx");
+            unless_chosen(ONE_SIDED, "^rdma,ucx");
+        }
+    }
+
+    /// Whether `MPI_Compare_and_swap` of eight bytes in the memory of the calling process itself ends it: see above.
+    pub fn crashes_in_own_swap(&self) -> bool {
+        self.vendor() == Vendor::OpenMpi && self.version().contains(" v4.") && {
+            let chosen = std::env::var(ONE_SIDED).unwrap_or_else(|_| "rdma".into());
+            chooses(&chosen, "rdma")
         }
     }
 }
@@ -56,10 +67,30 @@ pub fn move_launcher_connection(above: i32) {
     }
 }
 
+/// Whether a choice of components, `a,b` or all but `^a,b`, has this one among them.
+fn chooses(choice: &str, component: &str) -> bool {
+    let (all_but, named) = match choice.strip_prefix('^') {
+        Some(named) => (true, named),
+        None => (false, choice),
+    };
+    named.split(',').any(|name| name == component) != all_but
+}
+
 /// Sets a variable that the user has not set.
 fn unless_chosen(name: &str, value: &str) {
     if std::env::var_os(name).is_none() {
         // SAFETY: nobody reads the environment meanwhile, see the module's Safety section.
         unsafe { std::env::set_var(name, value) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chooses;
+
+    #[test]
+    fn a_choice_names_components_or_leaves_some_out() {
+        assert!(chooses("rdma", "rdma") && chooses("ucx,rdma", "rdma") && chooses("^ucx", "rdma"));
+        assert!(!chooses("ucx", "rdma") && !chooses("^rdma,ucx", "rdma"));
     }
 }

@@ -32,7 +32,7 @@ use mana_split::thread_image::{ThreadImage, capture_cross};
 use mana_split::{SplitState, export_state, hooks, import_state, lender, restore};
 use serde::{Deserialize, Serialize};
 
-const CHECKPOINT_SIGNAL: i32 = 62;
+const CHECKPOINT_SIGNAL: i32 = 58;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 

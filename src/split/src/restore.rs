@@ -207,7 +207,12 @@ unsafe fn go(image: &ThreadImage, block: &ThreadBlock) -> ! {
     unsafe {
         arch::write_fs(block.upper_fs());
         match image.resume {
-            Resume::Signal { ucontext } => arch::return_from_signal(ucontext),
+            Resume::Signal { ucontext } => {
+                // A `mana` from before used another signal, so this one may have been blocked.
+                let mask = &raw mut (*(ucontext as *mut libc::ucontext_t)).uc_sigmask;
+                *mask.cast::<u64>() &= !signals::checkpoint_bit();
+                arch::return_from_signal(ucontext)
+            }
             Resume::Cross {
                 frame,
                 signal_mask,

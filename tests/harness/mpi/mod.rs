@@ -20,7 +20,7 @@ use crate::error::{Result, SuiteError};
 use crate::places;
 
 pub use launch::Fabric;
-pub use provision::provision_libclang;
+pub use provision::{provision_interpreters, provision_libclang};
 
 /// Which of the two families an MPI belongs to; tests are sorted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,6 +79,23 @@ pub fn provision_libclang() -> Result<()> {
     }
 }
 
+/// The interpreters that tests run and that a system need not have: node, and Java with its compiler.
+///
+/// # Errors
+/// See [`Mpi::provision`].
+pub fn provision_interpreters() -> Result<()> {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let missing =
+        |program: &str| !std::env::split_paths(&search).any(|dir| dir.join(program).exists());
+    for (program, package) in [("node", "nodejs"), ("javac", "default-jdk-headless")] {
+        if missing(program) {
+            let _lock = FileLock::acquire(&places::mpi_prefixes().join("provision.lock"))?;
+            apt_install(program, &[package])?;
+        }
+    }
+    Ok(())
+}
+
 fn has_file_starting_with(dir: &Path, prefix: &str) -> bool {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries

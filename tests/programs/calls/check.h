@@ -47,15 +47,20 @@ static inline int check_under_mana(void) {
     return strncmp(version, "mana ", 5) == 0;
 }
 
-/* Starts MPI; the programs are written for exactly `ranks` ranks. */
-static inline void check_begin(int *argc, char ***argv, int ranks) {
-    MPI_Init(argc, argv);
+/* Starts MPI with a thread level; the programs are written for exactly `ranks` ranks. */
+static inline void check_begin_with(int *argc, char ***argv, int ranks, int thread_level) {
+    int provided;
+    MPI_Init_thread(argc, argv, thread_level, &provided);
     MPI_Comm_rank(MPI_COMM_WORLD, &check_rank);
     MPI_Comm_size(MPI_COMM_WORLD, &check_size);
     if (check_size != ranks) {
         if (check_rank == 0) fprintf(stderr, "start %d ranks, not %d\n", ranks, check_size);
         MPI_Abort(MPI_COMM_WORLD, 2);
     }
+}
+
+static inline void check_begin(int *argc, char ***argv, int ranks) {
+    check_begin_with(argc, argv, ranks, MPI_THREAD_SINGLE);
 }
 
 /* Sums the failures, says "ok" if there are none, ends MPI; the result is the exit status. */

@@ -48,7 +48,16 @@ pub fn color_by_hardware(split_type: i32, hints: &Info) -> Result<Option<i32>, M
     }))
 }
 
-/// A number for an instance's name: FNV-1a, folded to what a colour may be.
+/// Two colours that processes on the same machine have in common, and others do not: of the name that the kernel gave
+/// itself when it was booted (random(4)), or of the host's.
+pub fn colors_of_machine() -> [i32; 2] {
+    let name = std::fs::read("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_else(|_| rustix::system::uname().nodename().to_bytes().to_vec());
+    let (front, back) = name.split_at(name.len() / 2);
+    [color(front), color(back)]
+}
+
+/// A number for a name: FNV-1a, folded to what a colour may be.
 fn color(name: &[u8]) -> i32 {
     let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

@@ -46,6 +46,7 @@ fn communicate(a: &mut Args<'_>) -> Call {
         };
     };
     let library = native()?;
+    spare_own_swap(library, a, &win, target)?;
     let mut made = 0_u64;
     let (function, narrow) = function_below(library, a.row())?;
     let mut words = Vec::with_capacity(a.row().params.len());
@@ -65,6 +66,26 @@ fn communicate(a: &mut Args<'_>) -> Call {
         Some(at) => hand_out(a, at, Request::active(RequestKind::Rma, made)),
         None => Ok(()),
     }
+}
+
+/// Refuses the one operation in which a library ends the process. It cannot be done here instead: what other ranks do to
+/// the same word holds a lock of the library's.
+fn spare_own_swap(native: &Native, a: &Args<'_>, win: &Win, target: i32) -> Call {
+    let is_own_swap = target == win.comm.rank() && a.row().name == "MPI_Compare_and_swap";
+    if !is_own_swap || !native.crashes_in_own_swap() {
+        return Ok(());
+    }
+    if p2p::datatype(a.raw(place(a, Kind::Datatype)?))?.size_bytes() != 8 {
+        return Ok(());
+    }
+    Err(MpiError::new(
+        mpi::MPI_ERR_UNSUPPORTED_OPERATION,
+        format!(
+            "MPI_Compare_and_swap of eight bytes at the calling process itself: {} crashes there with MPI_THREAD_MULTIPLE. \
+             OMPI_MCA_osc=ucx chooses another component, any other MPI does it",
+            native.version()
+        ),
+    ))
 }
 
 /// The place of the parameter of a kind.
