@@ -79,3 +79,19 @@ fn a_lock_that_cannot_be_given_on_is_named() {
         "{shown}"
     );
 }
+
+#[test]
+fn an_mpi_of_its_own_is_named() {
+    let lives = Lives::new(install().unwrap());
+    let gates = lives.gates.path().to_str().unwrap();
+    let life = lives.start(&["run", &built("own_mpi.c"), gates]);
+    lives.save_and_kill(life, 1);
+    let shown = run(Command::new(lives.install.mana())
+        .args(["show", "--rank", "0"])
+        .arg(lives.checkpoints.path()))
+    .unwrap();
+    assert!(
+        shown.contains("an MPI that the program has loaded itself"),
+        "{shown}"
+    );
+}

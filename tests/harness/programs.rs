@@ -12,7 +12,7 @@ use crate::command::run;
 use crate::error::{Context, Result};
 use crate::install::Install;
 use crate::lock::FileLock;
-use crate::mpi::Mpi;
+use crate::mpi::{MPICH_5, Mpi};
 use crate::places;
 
 /// A program of this repository.
@@ -22,6 +22,8 @@ pub enum Program {
     Ring,
     /// examples/mpi_ring/rust: the same ring with rsmpi.
     RingRust,
+    /// The ring in C, built for the standard ABI by MPICH's `mpicc_abi`, which knows nothing of `mana`, and run by `mana run`.
+    RingForeign,
     /// examples/mpi_ring/heat.c
     Heat,
     /// tests/programs/threads.c: four threads per rank, `MPI_THREAD_MULTIPLE`.
@@ -41,6 +43,8 @@ pub enum Toolchain<'a> {
     Native(&'static Mpi),
     /// `mana-mpicc`.
     Mana(&'a Install),
+    /// An MPI's own wrapper for the standard ABI.
+    StandardAbi(&'static Mpi),
     /// The C compiler, without any MPI.
     Plain,
 }
@@ -49,6 +53,7 @@ impl Toolchain<'_> {
     fn name(&self) -> &str {
         match self {
             Self::Native(mpi) => mpi.name,
+            Self::StandardAbi(_) => "standard ABI",
             Self::Mana(_) => "mana",
             Self::Plain => "plain",
         }
@@ -57,6 +62,7 @@ impl Toolchain<'_> {
     fn mpicc(&self) -> PathBuf {
         match self {
             Self::Native(mpi) => mpi.mpicc(),
+            Self::StandardAbi(mpi) => mpi.mpicc_abi(),
             Self::Mana(install) => install.mpicc(),
             Self::Plain => "cc".into(),
         }
@@ -64,7 +70,7 @@ impl Toolchain<'_> {
 
     fn lib(&self) -> PathBuf {
         match self {
-            Self::Native(mpi) => mpi.prefix().join("lib"),
+            Self::Native(mpi) | Self::StandardAbi(mpi) => mpi.prefix().join("lib"),
             Self::Mana(install) => install.lib(),
             Self::Plain => PathBuf::new(),
         }
@@ -72,7 +78,7 @@ impl Toolchain<'_> {
 
     fn env(&self) -> Vec<(&'static str, OsString)> {
         match self {
-            Self::Native(mpi) => mpi
+            Self::Native(mpi) | Self::StandardAbi(mpi) => mpi
                 .compiler_env()
                 .into_iter()
                 .map(|(name, dir)| (name, dir.into()))
@@ -88,6 +94,7 @@ impl Program {
         match self {
             Self::Ring => "ring",
             Self::RingRust => "ring_rust",
+            Self::RingForeign => "ring of another's making",
             Self::Heat => "heat",
             Self::Threads => "threads",
             Self::OpenMpFunneled => "openmp funneled",
@@ -110,7 +117,7 @@ impl Program {
         let steps = (seconds * 50).to_string();
         let gradient = test_program("gradient.py").display().to_string();
         let words: &[&str] = match self {
-            Self::Ring | Self::RingRust | Self::Threads => &[&steps],
+            Self::Ring | Self::RingRust | Self::RingForeign | Self::Threads => &[&steps],
             Self::Heat => &["256", &steps],
             Self::OpenMpFunneled => &["funneled", &steps],
             Self::OpenMpMultiple => &["multiple", &steps],
@@ -145,6 +152,13 @@ impl Program {
                 build_c(&test_program("openmp.c"), toolchain)?
             }
             Self::Gradient => crate::python::environment(toolchain)?,
+            Self::RingForeign => match toolchain {
+                Toolchain::Mana(_) => {
+                    MPICH_5.provision()?;
+                    build_c(&example("ring.c"), Toolchain::StandardAbi(&MPICH_5))?
+                }
+                _ => build_c(&example("ring.c"), toolchain)?,
+            },
             Self::RingRust => build_rust(toolchain)?,
         };
         built.insert(key, executable.clone());

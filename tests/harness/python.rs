@@ -24,7 +24,7 @@ pub const MPI4PY: &str = "mpi4py==4.1.2";
 /// pip failed.
 pub fn environment(toolchain: Toolchain<'_>) -> Result<PathBuf> {
     match toolchain {
-        Toolchain::Native(_) | Toolchain::Plain => {
+        Toolchain::Native(_) | Toolchain::StandardAbi(_) | Toolchain::Plain => {
             install("native", &["--only-binary", ":all:"], &[])
         }
         Toolchain::Mana(mana) => {

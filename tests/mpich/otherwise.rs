@@ -28,6 +28,12 @@ fn checkpoint_on_request() {
     passes(on_request(Program::Ring, &MPICH_4, &OPENMPI_4));
 }
 
+/// A program that was built for the standard ABI without `mana`, and finds its builder's MPI.
+#[test]
+fn program_of_another_make_from_openmpi_5() {
+    passes(cross(Program::RingForeign, &OPENMPI_5, &MPICH_4));
+}
+
 /// An MPI that has the standard ABI itself, below.
 mod standard_abi {
     use super::*;

@@ -16,6 +16,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use mana_descriptors::{Descriptors, FilePolicy, Lost, Program, Standard};
 use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
+use mana_split::hooks;
 use mana_split::signals::with_all_blocked;
 use mana_split::thread_image::ThreadImage;
 use mana_split::watches;
@@ -107,6 +108,7 @@ pub fn save(shared: Shared, threads: &[ThreadImage]) -> Result<Surroundings, Eng
     descriptors.lost.extend(waits_for_heirs(threads));
     let children = children::export()?;
     descriptors.lost.extend(living(&children.living));
+    descriptors.lost.extend(hooks::other_mpi().map(loaded));
     if settings().strict && !descriptors.lost.is_empty() {
         return Err(EngineError::NotAll(all_lost(&descriptors.lost)));
     }
@@ -143,6 +145,18 @@ fn living(children: &[children::Living]) -> impl Iterator<Item = Lost> {
         why: "it runs outside mana".into(),
         then: "After a restart it is as if it had been killed".into(),
     })
+}
+
+/// An MPI that is part of the program.
+fn loaded(library: &str) -> Lost {
+    Lost {
+        object: format!("{library} …"),
+        what: "an MPI that the program has loaded itself".into(),
+        why: "what it holds outside this process stays behind. With libmana_stub, or a library of the standard ABI, in its place \
+              the program can be kept"
+            .into(),
+        then: "After a restart its calls go astray".into(),
+    }
 }
 
 /// Enters the program's working directory. Its relative paths would lead astray in another one: so that has to be asked for.

@@ -86,7 +86,12 @@ impl Voyage {
     pub fn start(&self, side: Side) -> Result<JobSpec> {
         side.mpi.provision()?;
         let executable = self.program.build(Toolchain::Mana(&self.install))?;
-        let job = JobSpec::new(side.mpi, self.program.ranks(), executable).args(&self.args);
+        let job = |program| JobSpec::new(side.mpi, self.program.ranks(), program);
+        let job = match self.program {
+            Program::RingForeign => job(self.install.mana()).args(["run".into(), executable]),
+            _ => job(executable),
+        };
+        let job = job.args(&self.args);
         Ok(self.with_settings(job, side))
     }
 

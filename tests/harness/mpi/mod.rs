@@ -177,6 +177,11 @@ impl Mpi {
         self.tool("mpicc")
     }
 
+    /// Its compiler wrapper for the standard ABI, where it has one.
+    pub fn mpicc_abi(&self) -> PathBuf {
+        self.tool("mpicc_abi")
+    }
+
     /// Its launcher.
     pub fn mpiexec(&self) -> PathBuf {
         match self.source {

@@ -1,15 +1,17 @@
 //! `mana run`, `mana restart`, and what a program linked with the stub becomes: each hands this process over.
 
+use crate::commands::compiler::Parts;
 use crate::commands::settings;
 use crate::exit::{Failure, Status};
 use mana_engine::entry;
 use mana_native::{Environment, LauncherKind, detect_launcher};
+use mana_split::hooks;
 use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, SectionHeader};
 use object::{Endianness, ReadCache, ReadRef, StringTable};
 use std::convert::Infallible;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// `mana run PROGRAM ARGUMENTS`.
@@ -30,6 +32,7 @@ fn start(path: &Path, arguments: Vec<OsString>) -> Result<Status, Failure> {
     let settings = settings()?;
     let needed = libraries_of(path);
     refuse_other_mpis(path, &needed)?;
+    serve_stub(&needed)?;
     mana_engine::set_settings(settings.for_engine(settings.directory()));
     let started = entry::run(path, arguments, environment(), is_by_itself(&needed));
     never(started.map_err(Failure::from)?)
@@ -45,6 +48,7 @@ pub fn restart(checkpoint: Option<PathBuf>) -> Result<Status, Failure> {
         None => directory_of(&path)?,
     };
     mana_engine::set_settings(settings.for_engine(directory));
+    serve_stub(&[])?;
     never(entry::restart(&path).map_err(Failure::from)?)
 }
 
@@ -117,6 +121,22 @@ fn is_by_itself(needed: &[String]) -> bool {
         .iter()
         .any(|name| STUBS.iter().any(|stub| name.starts_with(stub)));
     !has_stub && detect_launcher(&Environment::current()).kind == LauncherKind::None
+}
+
+/// Has the program find the stub where it looks for the standard ABI's library: with another MPI's it would run without
+/// `mana`'s knowledge.
+fn serve_stub(needed: &[String]) -> Result<(), Failure> {
+    let stub = match Parts::find() {
+        Ok(parts) => parts.library.join("libmana_stub.so"),
+        Err(missing) if needed.iter().any(|name| name.starts_with("libmpi_abi.so")) => {
+            return Err(missing);
+        }
+        Err(_) => return Ok(()),
+    };
+    if let Ok(stub) = CString::new(stub.into_os_string().into_vec()) {
+        hooks::set_stub(stub);
+    }
+    Ok(())
 }
 
 /// A program that brings an MPI of its own into the upper half cannot be checkpointed.

@@ -5,7 +5,7 @@
 //! part of a checkpoint, which looks for FIFOs by itself: `claim_fifos`), and for `accept` of a socket that may wait, whose
 //! connections a checkpoint knows by their names (`unclaimed`).
 
-use super::{Outcome, SystemCall, numbers, pass, proc_paths};
+use super::{Outcome, SystemCall, libraries, numbers, pass, proc_paths};
 use crate::descriptors::{adopt, closed, is_lower, is_owned, is_this_process, owned_from};
 use crate::numbers::differ;
 use crate::watches;
@@ -90,7 +90,7 @@ fn makes_one(command: u64) -> bool {
 
 /// A call that returns a new descriptor.
 fn one(call: &SystemCall) -> i64 {
-    let result = pass(call.number, call.args);
+    let result = libraries::opened(call, pass(call.number, call.args));
     if result >= 0 {
         adopt(result as i32);
     }

@@ -13,7 +13,7 @@
 //! | poll, epoll_wait, nanosleep, futex … | `waits`: what `call_again` needs to go on with them |
 //! | clock_gettime, timer_settime, timerfd_settime | `clocks`: after a restart, the program's clocks are not the kernel's |
 //! | getpid, kill, tgkill … | `numbers`: after a restart, the process and its threads have other numbers than the program knows |
-//! | open, dup, pipe, close … | `descriptors`: whose a descriptor is |
+//! | open, dup, pipe, close … | `descriptors`: whose a descriptor is; `libraries`: the MPI library that ld.so opens is the stub |
 //!
 //! Everything else goes straight to the kernel, without a detour: execve too (a program that the upper half executes
 //! runs outside mana) and fork (the child has both halves and the same hooks).
@@ -26,6 +26,7 @@
 
 mod clocks;
 mod descriptors;
+mod libraries;
 mod memory;
 mod numbers;
 mod paths;
@@ -34,6 +35,7 @@ pub(crate) mod waits;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use libraries::{other_mpi, set_stub};
 pub use memory::set_on_unmap;
 pub(crate) use paths::{program, set_program};
 

@@ -108,7 +108,7 @@ fn is_own_exe(path: *const u8) -> bool {
 }
 
 /// What follows `prefix` in the NUL-terminated string `string`.
-fn strip(string: *const u8, prefix: &[u8]) -> Option<*const u8> {
+pub(super) fn strip(string: *const u8, prefix: &[u8]) -> Option<*const u8> {
     for (index, &expected) in prefix.iter().enumerate() {
         // SAFETY: the bytes so far are `prefix`'s, which has a NUL in the last place at most: still inside the string.
         if unsafe { string.add(index).read() } != expected {
