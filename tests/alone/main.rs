@@ -228,6 +228,7 @@ catalogue! { PROCESS:
     exceptions
     exit_handlers
     floats
+    grows_down
     heap
     instants
     interrupted_calls

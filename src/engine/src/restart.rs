@@ -13,10 +13,12 @@
     reason = "fills mapped regions of the upper half; see # Safety above"
 )]
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
+use mana_split::advice::Advised;
 use mana_split::{clock, import_state, restore, signals};
 use serde::Deserialize;
 
@@ -55,7 +57,7 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     let reader = checkpoint.open_rank(world.rank)?;
     check_processor(&reader)?;
     let metadata = metadata(&reader)?;
-    load_memory(&reader)?;
+    load_memory(&reader, &metadata.surroundings.advice)?;
 
     local::set_clock_origin(metadata.monotonic_ns);
     clock::go_on_from(metadata.waited_ns);
@@ -151,9 +153,15 @@ fn check_processor(reader: &RankReader) -> Result<(), EngineError> {
 }
 
 /// Puts the upper half's memory back at its addresses.
-fn load_memory(reader: &RankReader) -> Result<(), EngineError> {
+fn load_memory(reader: &RankReader, advice: &[Advised]) -> Result<(), EngineError> {
+    let growing: HashSet<u64> = advice
+        .iter()
+        .filter(|advised| advised.grows_down())
+        .map(|advised| advised.start)
+        .collect();
     for region in reader.regions() {
-        restore::map_region(region.start as usize, region.len_bytes as usize)?;
+        let grows_down = growing.contains(&region.start);
+        restore::map_region(region.start as usize, region.len_bytes as usize, grows_down)?;
     }
     let filled = reader.regions().iter().enumerate().map(|(index, region)| {
         // SAFETY: `map_region` has just made this memory, zeroed; regions do not overlap; nobody else knows of it.

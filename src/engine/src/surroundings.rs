@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use mana_descriptors::{Descriptors, FilePolicy, Lost, Program, Standard};
+use mana_split::advice::{self, Advised};
 use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
 use mana_split::hooks;
@@ -55,6 +56,8 @@ pub struct Surroundings {
     pub environment: Environment,
     /// Children that it has not waited for.
     pub children: Vec<children::Ended>,
+    /// What it has told the kernel about its memory.
+    pub advice: Vec<Advised>,
 }
 
 /// Looks at what the launcher gave, before anything is opened.
@@ -123,6 +126,7 @@ pub fn save(shared: Shared, threads: &[ThreadImage]) -> Result<Surroundings, Eng
         limits: limits::save(),
         environment: environment::save()?,
         children: children.ended,
+        advice: advice::export()?,
     })
 }
 
@@ -239,6 +243,11 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     stored.seal()?;
     drop(stored);
     children::import(saved.children.clone());
+    for refused in advice::import(&saved.advice) {
+        tracing::warn!(
+            "what the program had told the kernel about its memory is not accepted here: {refused}"
+        );
+    }
     // Last: a process' locks on a file go when it closes any descriptor of it.
     Ok(mana_descriptors::lock(&saved.descriptors)?)
 }

@@ -82,7 +82,7 @@ fn restart(path: &Path) -> Outcome<std::convert::Infallible> {
     import_state(&image.split)?;
     let memory = File::options().write(true).open("/proc/self/mem")?;
     for region in &image.regions {
-        restore::map_region(region.start, region.bytes)?;
+        restore::map_region(region.start, region.bytes, false)?;
         for range in &region.saved {
             let mut contents = vec![0; range.len()];
             file.read_exact(&mut contents)?;

@@ -19,6 +19,7 @@
 //! Nothing here knows MPI.
 #![deny(unsafe_code)]
 
+pub mod advice;
 mod arch;
 mod call_again;
 pub mod children;

@@ -33,13 +33,17 @@ use crate::thread::{ThreadBlock, Tid, block_for_restored, register_main};
 use crate::thread_image::{Resume, ThreadImage, missing_processor_features};
 use crate::{arch, children, numbers, signals, sys};
 
-/// Maps `bytes` of writable private memory at `start`, to be filled with a region of the image.
+/// Maps `bytes` of writable private memory at `start`, to be filled with a region of the image; perhaps such that grows downwards.
 ///
 /// # Errors
 /// [`Error::Os`] when something is mapped there already (EEXIST) or memory is short.
-pub fn map_region(start: usize, bytes: usize) -> Result<()> {
-    let flags =
-        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+pub fn map_region(start: usize, bytes: usize, grows_down: bool) -> Result<()> {
+    let growing = if grows_down { libc::MAP_GROWSDOWN } else { 0 };
+    let flags = libc::MAP_PRIVATE
+        | libc::MAP_ANONYMOUS
+        | libc::MAP_NORESERVE
+        | libc::MAP_FIXED_NOREPLACE
+        | growing;
     let what = || {
         format!(
             "mapping the region {start:#x}-{:#x} of the image",

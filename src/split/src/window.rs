@@ -35,6 +35,9 @@ const HUGE_BYTES: usize = 2 << 20;
 /// Longest step over occupied addresses; only after a wrap-around are there any.
 const SKIP_MAX_BYTES: usize = 1 << 30;
 
+/// Room that is left before memory that grows downwards, for as far as stacks usually may and the gap that the kernel insists on.
+const GROWTH_BYTES: usize = 64 << 20;
+
 static NEXT: AtomicUsize = AtomicUsize::new(WINDOW_START);
 
 /// Whether `addr` is in the window.
@@ -123,10 +126,15 @@ pub(crate) fn map_aligned(request: &Request, align: usize) -> SysResult {
             Errno::NOMEM
         });
     }
+    let room = if request.flags & libc::MAP_GROWSDOWN != 0 {
+        GROWTH_BYTES
+    } else {
+        0
+    };
     let (mut wraps, mut misses) = (0, 0);
     loop {
         let current = NEXT.load(Relaxed);
-        let start = align_up(current, align);
+        let start = align_up(current.saturating_add(room), align);
         let end = start.saturating_add(len);
         if end > WINDOW_END {
             wraps += 1;

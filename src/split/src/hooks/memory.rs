@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use super::pass;
+use crate::advice;
 use crate::seccomp;
 use crate::steer;
 use crate::sys::{self, Errno, SysResult};
@@ -30,6 +31,9 @@ pub(super) fn mmap(args: [u64; 6]) -> i64 {
         fd: args[4] as i32,
         offset: args[5],
     };
+    if request.flags & (libc::MAP_GROWSDOWN | libc::MAP_LOCKED) != 0 {
+        advice::note();
+    }
     let insists = libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE | libc::MAP_32BIT;
     let result = if request.flags & insists != 0 {
         mmap_there(args, request)

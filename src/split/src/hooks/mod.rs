@@ -3,6 +3,7 @@
 //! | call | here |
 //! |---|---|
 //! | mmap, mremap, shmat, brk, munmap | `memory`: the upper half's memory stays in the window |
+//! | madvise, mlock | noted for [`crate::advice`] |
 //! | shmget, shmctl | [`crate::sysv`]: after a restart, segments may have other ids than the program remembers |
 //! | readlink, readlinkat | `paths`: /proc/self/exe is the program, not mana |
 //! | wait4, waitid | [`crate::children`]: after a restart, some have ended in the process that was saved |
@@ -24,6 +25,7 @@
 // thread-local, no panic, no lock. Pointers come from the application and are the kernel's to check; the hooks follow
 // one only after the kernel has used it.
 
+mod advice;
 mod clocks;
 mod descriptors;
 mod libraries;
@@ -121,8 +123,8 @@ pub(crate) const BITMAP_BITS: usize = 512;
 
 type Bitmap = [u64; BITMAP_BITS / 64];
 
-/// What comes to the hook, once a trampoline has called it, for the entry's assembly: [`VIRTUALISED`], [`waits::STEERED`], and
-/// after a restart [`clocks::STEERED`], [`numbers::STEERED`] and [`proc_paths::STEERED`].
+/// What comes to the hook, once a trampoline has called it, for the entry's assembly: [`VIRTUALISED`], [`waits::STEERED`],
+/// [`advice::STEERED`], and after a restart [`clocks::STEERED`], [`numbers::STEERED`] and [`proc_paths::STEERED`].
 pub(crate) static BITMAP: [AtomicU64; BITMAP_BITS / 64] = {
     let mut map = [const { AtomicU64::new(0) }; BITMAP_BITS / 64];
     let mut i = 0;
@@ -134,7 +136,10 @@ pub(crate) static BITMAP: [AtomicU64; BITMAP_BITS / 64] = {
 };
 
 /// What comes to the hook from the beginning.
-const AT_ONCE: Bitmap = with(with([0; BITMAP_BITS / 64], &VIRTUALISED), &waits::STEERED);
+const AT_ONCE: Bitmap = {
+    let map = with([0; BITMAP_BITS / 64], &VIRTUALISED);
+    with(with(map, &waits::STEERED), &advice::STEERED)
+};
 
 /// Whose sites get a trampoline.
 static STEERED: Bitmap = {
@@ -339,6 +344,7 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
                 None => return Outcome::unchanged(call),
             }
         }
+        number if advice::STEERED.contains(&number) => return advice::dispatch(call),
         number if waits::is_wait(number) => return waits::dispatch(call),
         number if clocks::STEERED.contains(&number) => return clocks::dispatch(call),
         number if numbers::STEERED.contains(&number) => return numbers::dispatch(call),
@@ -399,6 +405,7 @@ mod tests {
         let mut expected = [
             &VIRTUALISED[..],
             &waits::STEERED,
+            &advice::STEERED,
             &clocks::STEERED,
             &numbers::STEERED,
             &proc_paths::STEERED,
