@@ -120,6 +120,7 @@ macro_rules! all_calls {
             pscw_calls 4,
             rma_calls 4,
             shared_win_calls 4,
+            rma_serialized_calls 2,
             rma_threads_calls 2,
             session_calls 4,
             tool_calls 2,

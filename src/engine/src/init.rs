@@ -60,9 +60,10 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
     with_all_blocked(|| {
         let choice: Choice = settings().mpi.parse()?;
         let mut native = Native::open(&choice, &Environment::current())?;
-        native.settle_before_init(required);
-        let level =
-            init_thread(&native, required).map_err(failed("starting MPI", "MPI_Init_thread"))?;
+        let below = level_below(required);
+        native.settle_before_init(below);
+        let level = init_thread(&native, required, below)
+            .map_err(failed("starting MPI", "MPI_Init_thread"))?;
         native.settle_after_init();
         crate::leave::own();
         let world = read_world(&native).map_err(failed("starting MPI", "MPI_Comm_rank"))?;
@@ -86,16 +87,20 @@ pub fn start_native(required: i32) -> Result<(World, i32), EngineError> {
     })
 }
 
-/// Native `MPI_Init_thread`.
+/// The thread level that the library below has to provide.
 ///
 /// An application that serialises its calls does not serialise them with the drain, which the thread that initialised
 /// MPI runs while another may be in a call: below, that is several threads at once.
-fn init_thread(native: &Native, required: i32) -> Result<i32, MpiError> {
-    let mut provided = 0_u64;
-    let below = match required {
+fn level_below(required: i32) -> i32 {
+    match required {
         mpi::MPI_THREAD_SERIALIZED => mpi::MPI_THREAD_MULTIPLE,
         level => level,
-    };
+    }
+}
+
+/// Native `MPI_Init_thread`, of level `below` for an application that wants `required`.
+fn init_thread(native: &Native, required: i32, below: i32) -> Result<i32, MpiError> {
+    let mut provided = 0_u64;
     let below = mana_native::int(native.thread_level_to_native(below));
     native_call::call(
         native,

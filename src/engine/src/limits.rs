@@ -177,17 +177,26 @@ pub fn restore(saved: &Limits) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Makes room for as many descriptors as the program may have, before they are opened.
+/// Limits that must be wide enough while descriptors are opened and memory is locked again.
+const ROOM: [(&str, u32); 2] = [
+    ("RLIMIT_NOFILE", libc::RLIMIT_NOFILE),
+    ("RLIMIT_MEMLOCK", libc::RLIMIT_MEMLOCK),
+];
+
+/// Makes room for as many descriptors and as much locked memory as the program may have, before there are any.
 pub fn restore_room(saved: &Limits) {
-    let name = "RLIMIT_NOFILE";
-    let found = saved.resources.iter().find(|(known, _)| known == name);
-    let Some((_, (soft, hard))) = found else {
-        return;
-    };
     let now = now().resources;
-    let now = now.iter().find(|(known, _)| known == name);
-    if now.is_some_and(|(_, (now, _))| now < soft) {
-        set_limit(libc::RLIMIT_NOFILE, name, (*soft, *hard));
+    for (name, resource) in ROOM {
+        let of = |resources: &[(String, Limit)]| {
+            let found = resources.iter().find(|(known, _)| known == name);
+            found.map(|(_, limits)| *limits)
+        };
+        let Some((soft, hard)) = of(&saved.resources) else {
+            continue;
+        };
+        if of(&now).is_some_and(|(now, _)| now < soft) {
+            set_limit(resource, name, (soft, hard));
+        }
     }
 }
 

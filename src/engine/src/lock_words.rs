@@ -6,16 +6,15 @@
 //!   master word of rank 0    low half: holders of lock_all    high half: holders of exclusive locks anywhere
 //!
 //!   shared(t)     t += 1;            t was exclusive?  t -= 1, again
-//!   exclusive(t)  master += HIGH;    there is a lock_all?                  master -= HIGH, again
-//!                 t += EXCLUSIVE;    t was not 0?  t -= EXCLUSIVE,          master -= HIGH, again
+//!   exclusive(t)  master += HIGH;    there is a lock_all, or t is not 0 (compare and swap)?  master -= HIGH, again
 //!   lock_all      master += 1;       there is an exclusive lock?  master -= 1, again
 //! ```
 //!
+//! In its own word a process adds EXCLUSIVE and takes it away again, where a library crashes in a compare and swap there
+//! ([`Native::crashes_in_own_swap`]); all others compare and swap, so that whoever comes first to a free word has it.
+//!
 //! So locking all costs one exchange however many ranks there are (the scheme of Gerstenberger, Besta and Hoefler,
 //! "Enabling highly-scalable remote memory access programming with MPI-3 one sided", 2013).
-//!
-//! Additions only, although a compare and swap would leave fewer traces: Open MPI 4 with `MPI_THREAD_MULTIPLE` crashes in
-//! one of a process' own words ([`Native::crashes_in_own_swap`]). Two attempts at once may both fail.
 //!
 //! An attempt takes the lock or leaves no trace, and has no safe point in it: at a cut the words say exactly what the
 //! descriptors say is held. Who fails tries again after a pause; there is no queue, so under lasting contention who is
@@ -61,14 +60,24 @@ pub fn try_lock(
     }
     let before = add(native, win, MASTER_RANK, Word::Master, HIGH)?;
     let all_locked = before % HIGH != 0;
-    if !all_locked {
-        if add(native, win, target, Word::Lock, EXCLUSIVE)? == 0 {
-            return Ok(true);
-        }
-        add(native, win, target, Word::Lock, -EXCLUSIVE)?;
+    if !all_locked && take_free(native, win, target)? {
+        return Ok(true);
     }
     add(native, win, MASTER_RANK, Word::Master, -HIGH)?;
     Ok(false)
+}
+
+/// Makes the lock word of `target` exclusive if nobody holds it.
+fn take_free(native: &Native, win: &Win, target: i32) -> Result<bool, MpiError> {
+    let is_own = target == win.comm.rank() && win.native.is_some();
+    if !is_own || !native.crashes_in_own_swap() {
+        return swap_from_zero(native, win, target, EXCLUSIVE);
+    }
+    let free = add(native, win, target, Word::Lock, EXCLUSIVE)? == 0;
+    if !free {
+        add(native, win, target, Word::Lock, -EXCLUSIVE)?;
+    }
+    Ok(free)
 }
 
 /// Releases a lock of `target`.
@@ -132,4 +141,28 @@ fn add(native: &Native, win: &Win, rank: i32, word: Word, value: i64) -> Result<
     native_call::call(native, fns::MPI_FETCH_AND_OP, &words)?;
     native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), natives.locks])?;
     Ok(before as i64)
+}
+
+/// Sets the lock word of `rank` if it is 0.
+fn swap_from_zero(native: &Native, win: &Win, rank: i32, value: i64) -> Result<bool, MpiError> {
+    let Some(natives) = win.native else {
+        return Ok(window_page::swap_from_zero(
+            page(win)?,
+            Word::Lock as u64,
+            value,
+        ));
+    };
+    let (mut before, mut operand, mut zero) = (1_u64, value as u64, 0_u64);
+    let words = [
+        native_call::out(&mut operand),
+        native_call::out(&mut zero),
+        native_call::out(&mut before),
+        word_type(native),
+        int(rank),
+        Word::Lock as u64,
+        natives.locks,
+    ];
+    native_call::call(native, fns::MPI_COMPARE_AND_SWAP, &words)?;
+    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), natives.locks])?;
+    Ok(before == 0)
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
-use mana_split::advice::Advised;
+use mana_split::advice::{self, Advised};
 use mana_split::{clock, import_state, restore, signals};
 use serde::Deserialize;
 
@@ -57,7 +57,8 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     let reader = checkpoint.open_rank(world.rank)?;
     check_processor(&reader)?;
     let metadata = metadata(&reader)?;
-    load_memory(&reader, &metadata.surroundings.advice)?;
+    let advice = metadata.surroundings.advice.as_deref();
+    load_memory(&reader, advice.unwrap_or_default())?;
 
     local::set_clock_origin(metadata.monotonic_ns);
     clock::go_on_from(metadata.waited_ns);
@@ -153,16 +154,17 @@ fn check_processor(reader: &RankReader) -> Result<(), EngineError> {
 }
 
 /// Puts the upper half's memory back at its addresses.
-fn load_memory(reader: &RankReader, advice: &[Advised]) -> Result<(), EngineError> {
-    let growing: HashSet<u64> = advice
+fn load_memory(reader: &RankReader, advised: &[Advised]) -> Result<(), EngineError> {
+    let growing: HashSet<u64> = advised
         .iter()
-        .filter(|advised| advised.grows_down())
-        .map(|advised| advised.start)
+        .filter(|one| one.grows_down())
+        .map(|one| one.start)
         .collect();
     for region in reader.regions() {
         let grows_down = growing.contains(&region.start);
         restore::map_region(region.start as usize, region.len_bytes as usize, grows_down)?;
     }
+    advice::import_page_sizes(advised);
     let filled = reader.regions().iter().enumerate().map(|(index, region)| {
         // SAFETY: `map_region` has just made this memory, zeroed; regions do not overlap; nobody else knows of it.
         let memory = unsafe {

@@ -17,10 +17,10 @@ use mana_descriptors::{Descriptors, FilePolicy, Lost, Program, Standard};
 use mana_split::advice::{self, Advised};
 use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
-use mana_split::hooks;
 use mana_split::signals::with_all_blocked;
 use mana_split::thread_image::ThreadImage;
 use mana_split::watches;
+use mana_split::{hooks, maps};
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,9 @@ static STANDARD: OnceLock<Standard> = OnceLock::new();
 static SAID: Mutex<Vec<Lost>> = Mutex::new(Vec::new());
 /// The children there were before the lower half was made.
 static BEFORE: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// The library of an MPI that the program has loaded itself, once that has been found.
+static OTHER_MPI: Mutex<Option<String>> = Mutex::new(None);
 
 /// Part of an image.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -56,8 +59,10 @@ pub struct Surroundings {
     pub environment: Environment,
     /// Children that it has not waited for.
     pub children: Vec<children::Ended>,
-    /// What it has told the kernel about its memory.
-    pub advice: Vec<Advised>,
+    /// What it has told the kernel about its memory; `None` where nobody has looked.
+    pub advice: Option<Vec<Advised>>,
+    /// The library of an MPI that it has loaded itself.
+    pub other_mpi: Option<String>,
 }
 
 /// Looks at what the launcher gave, before anything is opened.
@@ -111,7 +116,8 @@ pub fn save(shared: Shared, threads: &[ThreadImage]) -> Result<Surroundings, Eng
     descriptors.lost.extend(waits_for_heirs(threads));
     let children = children::export()?;
     descriptors.lost.extend(living(&children.living));
-    descriptors.lost.extend(hooks::other_mpi().map(loaded));
+    let other_mpi = other_mpi()?;
+    descriptors.lost.extend(other_mpi.as_deref().map(loaded));
     if settings().strict && !descriptors.lost.is_empty() {
         return Err(EngineError::NotAll(all_lost(&descriptors.lost)));
     }
@@ -126,8 +132,18 @@ pub fn save(shared: Shared, threads: &[ThreadImage]) -> Result<Surroundings, Eng
         limits: limits::save(),
         environment: environment::save()?,
         children: children.ended,
-        advice: advice::export()?,
+        advice: Some(advice::export()?),
+        other_mpi,
     })
+}
+
+/// Tells the kernel again what it had been told about memory.
+fn advise_again(advised: &[Advised]) {
+    for refused in advice::import(advised) {
+        tracing::warn!(
+            "what the program had told the kernel about its memory is not accepted here: {refused}"
+        );
+    }
 }
 
 /// Threads that wait for a mutex with priority inheritance.
@@ -151,10 +167,26 @@ fn living(children: &[children::Living]) -> impl Iterator<Item = Lost> {
     })
 }
 
+/// The library of an MPI that the program has loaded itself: mapped, or it was when the program was first saved.
+fn other_mpi() -> Result<Option<String>, EngineError> {
+    let mut known = OTHER_MPI.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.is_none() && hooks::may_have_other_mpi() {
+        let is_one = |name: &str| hooks::OTHER_MPIS.iter().any(|mpi| name.starts_with(mpi));
+        let regions = maps::upper_regions()?;
+        let names = regions
+            .iter()
+            .filter_map(|region| region.name().file_name());
+        *known = names
+            .map(|name| name.to_string_lossy().into_owned())
+            .find(|name| is_one(name));
+    }
+    Ok(known.clone())
+}
+
 /// An MPI that is part of the program.
 fn loaded(library: &str) -> Lost {
     Lost {
-        object: format!("{library} …"),
+        object: library.to_owned(),
         what: "an MPI that the program has loaded itself".into(),
         why: "what it holds outside this process stays behind. With libmana_stub, or a library of the standard ABI, in its place \
               the program can be kept"
@@ -243,11 +275,12 @@ pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
     stored.seal()?;
     drop(stored);
     children::import(saved.children.clone());
-    for refused in advice::import(&saved.advice) {
-        tracing::warn!(
-            "what the program had told the kernel about its memory is not accepted here: {refused}"
-        );
+    match &saved.advice {
+        Some(advised) => advise_again(advised),
+        // Its code does not come by the hook when it says something, either.
+        None => advice::note(),
     }
+    (*OTHER_MPI.lock().unwrap_or_else(PoisonError::into_inner)).clone_from(&saved.other_mpi);
     // Last: a process' locks on a file go when it closes any descriptor of it.
     Ok(mana_descriptors::lock(&saved.descriptors)?)
 }

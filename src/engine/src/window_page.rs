@@ -89,6 +89,13 @@ pub fn add(page: u64, word: u64, value: i64) -> i64 {
     lock_word(page, word).fetch_add(value, Ordering::SeqCst)
 }
 
+/// Sets a lock word of this process if it is 0.
+pub fn swap_from_zero(page: u64, word: u64, value: i64) -> bool {
+    lock_word(page, word)
+        .compare_exchange(0, value, Ordering::SeqCst, Ordering::SeqCst)
+        .is_ok()
+}
+
 /// What `MPI_Win_get_attr` gives for a predefined key: the base, or the address of a value.
 pub fn attribute(win: WinHandle, keyval: i32) -> Result<Option<u64>, MpiError> {
     let state = state();

@@ -12,7 +12,7 @@
 //! osc/rdma of Open MPI 4.1.4 over btl/vader ends in a segmentation fault in `mca_btl_vader_send`: for the calling process
 //! itself there is no endpoint, and `MPI_Compare_and_swap` of eight bytes goes there without looking. osc/pt2pt works, but
 //! not with `MPI_THREAD_MULTIPLE`: there osc/rdma is what this library takes, and [`Native::crashes_in_own_swap`]. A user's
-//! own choice stands; that of a configuration file does not (Debian's leaves osc/pt2pt out).
+//! own choice stands, but for one in a configuration file, which nobody sees here (Debian's leaves osc/pt2pt out).
 //!
 //! # Safety
 //! Lower TLS live, before `MPI_Init`: no thread of the library or of ours reads the environment meanwhile.
@@ -26,23 +26,25 @@ const THREAD_MULTIPLE: i32 = 4096;
 const ONE_SIDED: &str = "OMPI_MCA_osc";
 
 impl Native {
-    /// To be called once, right before `MPI_Init_thread` with thread level `required` (the standard's constant).
-    pub fn settle_before_init(&self, required: i32) {
+    /// To be called once, right before `MPI_Init_thread` with thread level `level` (the standard's constant).
+    pub fn settle_before_init(&mut self, level: i32) {
         if self.vendor() != Vendor::OpenMpi {
             return;
         }
         unless_chosen("OMPI_MCA_topo", "basic");
-        if self.version().contains(" v4.") && required != THREAD_MULTIPLE {
-            unless_chosen(ONE_SIDED, "^rdma,ucx");
+        if self.version().contains(" v4.") {
+            if level != THREAD_MULTIPLE {
+                unless_chosen(ONE_SIDED, "^rdma,ucx");
+            }
+            let chosen = std::env::var(ONE_SIDED).unwrap_or_else(|_| "rdma".into());
+            self.crashes_in_own_swap = chooses(&chosen, "rdma");
         }
     }
 
     /// Whether `MPI_Compare_and_swap` of eight bytes in the memory of the calling process itself ends it: see above.
+    #[must_use]
     pub fn crashes_in_own_swap(&self) -> bool {
-        self.vendor() == Vendor::OpenMpi && self.version().contains(" v4.") && {
-            let chosen = std::env::var(ONE_SIDED).unwrap_or_else(|_| "rdma".into());
-            chooses(&chosen, "rdma")
-        }
+        self.crashes_in_own_swap
     }
 }
 

@@ -54,6 +54,7 @@ pub struct Native {
     pub(crate) addresses: Addresses,
     pub(crate) predefined: Predefined,
     pub(crate) launcher: Launcher,
+    pub(crate) crashes_in_own_swap: bool,
 }
 
 impl Native {

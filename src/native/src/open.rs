@@ -162,6 +162,7 @@ fn load(candidate: Candidate, launcher: Launcher) -> Result<Native, Error> {
         addresses,
         predefined,
         launcher,
+        crashes_in_own_swap: false,
     })
 }
 

@@ -11,6 +11,7 @@
 // # Safety
 // [`note`] may run with any TLS or none. The others run with the lower TLS live, while no upper code runs.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -30,6 +31,8 @@ const LASTING: [(&str, i32); 8] = [
     ("sr", libc::MADV_SEQUENTIAL),
     ("rr", libc::MADV_RANDOM),
 ];
+/// Of these, what decides about the size of pages.
+const PAGE_SIZES: [&str; 2] = ["hg", "nh"];
 /// Memory that is locked.
 const LOCKED: &str = "lo";
 /// Memory that grows downwards when what lies before it is touched.
@@ -39,7 +42,7 @@ const GROWS_DOWN: &str = "gd";
 static GIVEN: AtomicBool = AtomicBool::new(false);
 
 /// Notes that there is some.
-pub(crate) fn note() {
+pub fn note() {
     GIVEN.store(true, Relaxed);
 }
 
@@ -80,7 +83,13 @@ pub fn export() -> Result<Vec<Advised>> {
         source,
     })?;
     let mut advised = parse(&String::from_utf8_lossy(&text));
-    advised.retain(|advised| window::is_upper(advised.start as usize));
+    advised.retain(|advised| {
+        let (start, end) = (
+            advised.start as usize,
+            (advised.start + advised.len_bytes) as usize,
+        );
+        window::is_upper(start) || window::is_upper(end - 1)
+    });
     Ok(advised)
 }
 
@@ -119,33 +128,68 @@ fn range_of(line: &str) -> Option<(u64, u64)> {
     (end > start).then_some((start, end))
 }
 
-/// Tells the kernel the same of an image's memory, which is mapped; says what it refuses (no huge pages here, a lower limit for
-/// locked memory). What grows downwards was mapped so.
-#[must_use]
-pub fn import(advised: &[Advised]) -> Vec<String> {
-    let mut refused = Vec::new();
+/// Tells the kernel of an image's memory, mapped and still empty, what decides about the size of its pages.
+pub fn import_page_sizes(advised: &[Advised]) {
     for one in advised {
-        note();
-        let (start, len) = (one.start as *mut libc::c_void, one.len_bytes as usize);
-        for flag in &one.flags {
-            let advice = LASTING.iter().find(|(lasting, _)| lasting == flag);
-            let result = match advice {
-                // SAFETY: the program's memory, which stays what it is: no advice in the table changes contents.
-                Some((_, advice)) => unsafe { libc::madvise(start, len, *advice) },
-                // SAFETY: changes nothing but where the kernel keeps it.
-                None if flag == LOCKED => unsafe { libc::mlock(start, len) },
-                None => 0,
-            };
-            if result != 0 {
-                let error = io::Error::last_os_error();
-                refused.push(format!(
-                    "memory at {:#x} ({} bytes), {flag}: {error}",
-                    one.start, one.len_bytes
-                ));
+        for (flag, advice) in LASTING {
+            if PAGE_SIZES.contains(&flag) && one.flags.iter().any(|given| given == flag) {
+                // What it refuses, `import` will say.
+                let _ = advise(one, advice);
             }
         }
     }
-    refused
+}
+
+/// Tells the kernel the same of an image's memory, which is as it was; says what it refuses (no huge pages here, a lower limit
+/// for locked memory). What grows downwards was mapped so.
+#[must_use]
+pub fn import(advised: &[Advised]) -> Vec<String> {
+    let mut refused: BTreeMap<&str, (io::Error, u64)> = BTreeMap::new();
+    for one in advised {
+        note();
+        for flag in &one.flags {
+            let lasting = LASTING.iter().find(|(lasting, _)| lasting == flag);
+            let told = match lasting {
+                Some((_, advice)) => advise(one, *advice),
+                None if flag == LOCKED => lock(one),
+                None => Ok(()),
+            };
+            if let Err(error) = told {
+                refused.entry(flag).or_insert((error, 0)).1 += one.len_bytes;
+            }
+        }
+    }
+    let each = refused.into_iter();
+    each.map(|(flag, (error, bytes))| format!("{flag}, of {bytes} bytes: {error}"))
+        .collect()
+}
+
+/// madvise(2).
+fn advise(one: &Advised, advice: i32) -> io::Result<()> {
+    // SAFETY: the program's memory, which stays what it is: no advice in the table changes contents.
+    let result = unsafe { libc::madvise(one.start as *mut _, one.len_bytes as usize, advice) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// mlock2(2): what has been in memory is there again, and the rest is not fetched for it.
+fn lock(one: &Advised) -> io::Result<()> {
+    // SAFETY: changes nothing but where the kernel keeps it.
+    let result = unsafe {
+        libc::mlock2(
+            one.start as *const _,
+            one.len_bytes as usize,
+            libc::MLOCK_ONFAULT as _,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 #[cfg(test)]

@@ -112,13 +112,18 @@ pub fn all_regions() -> Result<Vec<Region>> {
         .collect()
 }
 
+/// Whether a region is the upper half's. Memory outside the window that grows downwards begins before what is listed.
+fn is_upper(region: &Region) -> bool {
+    window::is_upper(region.start) || window::is_upper(region.range().end - 1)
+}
+
 /// The upper half's regions, ascending: what an image consists of.
 ///
 /// # Errors
 /// As [`all_regions`].
 pub fn upper_regions() -> Result<Vec<Region>> {
     let mut regions = all_regions()?;
-    regions.retain(|region| window::is_upper(region.start));
+    regions.retain(is_upper);
     Ok(regions)
 }
 
@@ -129,9 +134,7 @@ pub fn upper_regions() -> Result<Vec<Region>> {
 /// # Errors
 /// As [`all_regions`].
 pub fn stray_mappings() -> Result<Vec<Region>> {
-    let (upper, mut rest): (Vec<_>, Vec<_>) = all_regions()?
-        .into_iter()
-        .partition(|region| window::is_upper(region.start));
+    let (upper, mut rest): (Vec<_>, Vec<_>) = all_regions()?.into_iter().partition(is_upper);
     let upper_files: HashSet<_> = upper.iter().filter_map(file_id).collect();
     let own_files = lower_libraries();
     rest.retain(|region| match file_id(region) {

@@ -47,10 +47,8 @@ static inline int check_under_mana(void) {
     return strncmp(version, "mana ", 5) == 0;
 }
 
-/* Starts MPI with a thread level; the programs are written for exactly `ranks` ranks. */
-static inline void check_begin_with(int *argc, char ***argv, int ranks, int thread_level) {
-    int provided;
-    MPI_Init_thread(argc, argv, thread_level, &provided);
+/* MPI has been started; the programs are written for exactly `ranks` ranks. */
+static inline void check_started(int ranks) {
     MPI_Comm_rank(MPI_COMM_WORLD, &check_rank);
     MPI_Comm_size(MPI_COMM_WORLD, &check_size);
     if (check_size != ranks) {
@@ -60,7 +58,16 @@ static inline void check_begin_with(int *argc, char ***argv, int ranks, int thre
 }
 
 static inline void check_begin(int *argc, char ***argv, int ranks) {
-    check_begin_with(argc, argv, ranks, MPI_THREAD_SINGLE);
+    MPI_Init(argc, argv);
+    check_started(ranks);
+}
+
+/* The same with a thread level. */
+static inline void check_begin_with(int *argc, char ***argv, int ranks, int thread_level) {
+    int provided;
+    MPI_Init_thread(argc, argv, thread_level, &provided);
+    CHECK(provided >= thread_level);
+    check_started(ranks);
 }
 
 /* Sums the failures, says "ok" if there are none, ends MPI; the result is the exit status. */

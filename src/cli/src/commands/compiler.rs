@@ -58,10 +58,7 @@ impl Parts {
     /// # Errors
     /// The places that were looked at.
     pub fn find() -> Result<Self, Failure> {
-        let program =
-            std::env::current_exe().map_err(|error| Failure::new(Status::Failed, error))?;
-        let program = program.canonicalize().unwrap_or(program);
-        Self::beside(program.parent().unwrap_or(Path::new("/")))
+        Self::beside(&own_directory()?)
     }
 
     fn beside(directory: &Path) -> Result<Self, Failure> {
@@ -73,14 +70,7 @@ impl Parts {
             "mpi.h",
             std::iter::once(directory.join("../include")).chain(source_tree),
         )?;
-        let library = first_with(
-            "libmana_stub.so",
-            [
-                directory.join("../lib"),
-                directory.into(),
-                directory.join(".."),
-            ],
-        )?;
+        let library = library_beside(directory)?;
         Ok(Self { include, library })
     }
 
@@ -97,6 +87,34 @@ impl Parts {
             "-lmana_stub".into(),
         ]
     }
+}
+
+/// The library that programs link: found without the headers, which machines that only run programs need not have.
+///
+/// # Errors
+/// The places that were looked at.
+pub fn stub() -> Result<PathBuf, Failure> {
+    Ok(library_beside(&own_directory()?)?.join(STUB))
+}
+
+/// Its file's name.
+const STUB: &str = "libmana_stub.so";
+
+/// The directory of this program.
+fn own_directory() -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe().map_err(|error| Failure::new(Status::Failed, error))?;
+    let program = program.canonicalize().unwrap_or(program);
+    Ok(program.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// The directory of the stub, from this program's.
+fn library_beside(directory: &Path) -> Result<PathBuf, Failure> {
+    let places = [
+        directory.join("../lib"),
+        directory.into(),
+        directory.join(".."),
+    ];
+    first_with(STUB, places)
 }
 
 /// The first directory that has `file`.

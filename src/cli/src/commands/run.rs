@@ -1,6 +1,6 @@
 //! `mana run`, `mana restart`, and what a program linked with the stub becomes: each hands this process over.
 
-use crate::commands::compiler::Parts;
+use crate::commands::compiler;
 use crate::commands::settings;
 use crate::exit::{Failure, Status};
 use mana_engine::entry;
@@ -94,16 +94,6 @@ fn find_program(program: &OsStr) -> Result<PathBuf, Failure> {
         })
 }
 
-/// Libraries of MPIs that are not the stub; a program linked to one would run without mana's knowledge.
-const OTHER_MPIS: &[&str] = &[
-    "libmpi.so",
-    "libmpich.so",
-    "libmpi_cray.so",
-    "libmpi_gnu",
-    "libmpicxx.so",
-    "libmpi_cxx.so",
-];
-
 /// The libraries that a program asks for; none for what is no ELF file (a script) or cannot be read, which is the loader's to
 /// judge.
 fn libraries_of(path: &Path) -> Vec<String> {
@@ -126,8 +116,8 @@ fn is_by_itself(needed: &[String]) -> bool {
 /// Has the program find the stub where it looks for the standard ABI's library: with another MPI's it would run without
 /// `mana`'s knowledge.
 fn serve_stub(needed: &[String]) -> Result<(), Failure> {
-    let stub = match Parts::find() {
-        Ok(parts) => parts.library.join("libmana_stub.so"),
+    let stub = match compiler::stub() {
+        Ok(stub) => stub,
         Err(missing) if needed.iter().any(|name| name.starts_with("libmpi_abi.so")) => {
             return Err(missing);
         }
@@ -141,9 +131,11 @@ fn serve_stub(needed: &[String]) -> Result<(), Failure> {
 
 /// A program that brings an MPI of its own into the upper half cannot be checkpointed.
 fn refuse_other_mpis(path: &Path, needed: &[String]) -> Result<(), Failure> {
-    let other = needed
-        .iter()
-        .find(|name| OTHER_MPIS.iter().any(|mpi| name.starts_with(mpi)));
+    let is_other = |name: &&String| {
+        let is_stub = STUBS.iter().any(|stub| name.starts_with(stub));
+        !is_stub && hooks::OTHER_MPIS.iter().any(|mpi| name.starts_with(mpi))
+    };
+    let other = needed.iter().find(is_other);
     let Some(library) = other else { return Ok(()) };
     let error = format!(
         "{} is linked to an MPI library of its own ({library}), which cannot be exchanged below it",

@@ -17,7 +17,7 @@ use mana_table::constants as mpi;
 use mana_table::{FnId, fns};
 
 use super::group::group_arg;
-use super::hw_resource::{color_by_hardware, colors_of_machine};
+use super::hw_resource::{colors_by_hardware, colors_of_machine};
 use crate::args::Args;
 use crate::comms::{self, Inherit};
 use crate::engine::{native, state};
@@ -178,76 +178,46 @@ pub fn comm_split(a: &mut Args<'_>) -> Call {
 
 /// `MPI_Comm_split_type(comm, split_type, key, info, newcomm)`. Who shares memory is what the machine says now; after
 /// a restart elsewhere the communicators stay as they were made.
+///
+/// A split by colours, whatever each process asks for, so that all are in the same native call: Open MPI's own
+/// `MPI_Comm_split_type` crashes on intercommunicators before 5.0, and none knows hardware by our names. In two steps, since a
+/// colour has 31 bits and a name more.
 pub fn comm_split_type(a: &mut Args<'_>) -> Call {
     let hints = hints_arg(a, 3)?;
-    if let Some(color) = color_by_hardware(a.int(1), &hints)? {
-        let arguments = [int(color), int(a.int(2))];
-        let made = construct(a, fns::MPI_COMM_SPLIT, &arguments, Inherit::Errhandler)?;
-        a.set_handle(4, made);
-        return Ok(());
-    }
-    let kind = standard_split_type(a.int(1), &hints)?;
-    if state().comms.get(a.raw(0))?.remote.is_some() {
-        let made = split_by_machine(a, kind)?;
-        a.set_handle(4, made);
-        return Ok(());
-    }
-    let split_type = native()?
-        .split_type_to_native(kind)
-        .ok_or_else(|| MpiError::argument(format!("the MPI below has no split type {kind}")))?;
-    let no_info = native()?
-        .predefined()
-        .info(mpi::MPI_INFO_NULL)
-        .map_or(0, |info| info.raw());
-    let arguments = [int(split_type), int(a.int(2)), no_info];
-    let made = construct(a, fns::MPI_COMM_SPLIT_TYPE, &arguments, Inherit::Errhandler)?;
+    let colors = match colors_by_hardware(a.int(1), &hints)? {
+        Some(colors) => colors,
+        None if shares_memory(a.int(1), &hints)? => colors_of_machine(),
+        None => [mpi::MPI_UNDEFINED; 2],
+    };
+    let ([first, second], key) = (colors.map(int), int(a.int(2)));
+    let function = fns::MPI_COMM_SPLIT;
+    let arguments = [first, key];
+    let then = |native: &Native, mut made: u64| {
+        if comms::is_null(native, made) {
+            return Ok(made);
+        }
+        comms::return_errors(native, made)?;
+        let mut part = 0_u64;
+        let words = [made, second, key, native_call::out(&mut part)];
+        let split = native_call::call(native, function, &words);
+        native_call::call(native, fns::MPI_COMM_FREE, &[native_call::out(&mut made)])?;
+        split.map(|()| part)
+    };
+    let made = construct_then(a, function, &arguments, Inherit::Errhandler, then)?;
     a.set_handle(4, made);
     Ok(())
 }
 
-/// Splits the intercommunicator of parameter 0 by machine, or leaves the caller out: Open MPI's own
-/// `MPI_Comm_split_type` crashes there before 5.0. In two steps, since a colour has 31 bits and the name of a machine more.
-fn split_by_machine(a: &mut Args<'_>, kind: i32) -> Result<u64, MpiError> {
-    let key = int(a.int(2));
-    let [first, second] = match kind {
-        mpi::MPI_UNDEFINED => [mpi::MPI_UNDEFINED; 2],
-        _ => colors_of_machine(),
-    };
-    let function = fns::MPI_COMM_SPLIT;
-    let arguments = [int(first), key];
-    construct_then(
-        a,
-        function,
-        &arguments,
-        Inherit::Errhandler,
-        |native, mut made| {
-            if comms::is_null(native, made) {
-                return Ok(made);
-            }
-            let mut part = 0_u64;
-            let words = [made, int(second), key, native_call::out(&mut part)];
-            native_call::call(native, function, &words)?;
-            native_call::call(native, fns::MPI_COMM_FREE, &[native_call::out(&mut made)])?;
-            Ok(part)
-        },
-    )
-}
-
-/// What a split type asks for. A guided split by shared memory is a split by shared memory; for other resources, which a
-/// restart could not keep together, the answer is the one the standard has for resources that are not known
-/// (MPI-5.0 section 7.4.2): `MPI_COMM_NULL`, which the native library makes of `MPI_UNDEFINED`.
-fn standard_split_type(split_type: i32, hints: &Info) -> Result<i32, MpiError> {
-    let by_memory = hints
-        .get(c"mpi_hw_resource_type")?
-        .is_some_and(|kind| kind == c"mpi_shared_memory");
+/// Whether a split type asks for those who share memory. A guided split by shared memory is one; for other resources, which
+/// a restart could not keep together, the answer is the one the standard has for resources that are not known (MPI-5.0
+/// section 7.4.2), `MPI_COMM_NULL`, as for `MPI_UNDEFINED`.
+fn shares_memory(split_type: i32, hints: &Info) -> Result<bool, MpiError> {
     match split_type {
-        mpi::MPI_UNDEFINED | mpi::MPI_COMM_TYPE_SHARED => Ok(split_type),
-        mpi::MPI_COMM_TYPE_HW_GUIDED | mpi::MPI_COMM_TYPE_RESOURCE_GUIDED if by_memory => {
-            Ok(mpi::MPI_COMM_TYPE_SHARED)
-        }
-        mpi::MPI_COMM_TYPE_HW_GUIDED
-        | mpi::MPI_COMM_TYPE_RESOURCE_GUIDED
-        | mpi::MPI_COMM_TYPE_HW_UNGUIDED => Ok(mpi::MPI_UNDEFINED),
+        mpi::MPI_COMM_TYPE_SHARED => Ok(true),
+        mpi::MPI_COMM_TYPE_HW_GUIDED | mpi::MPI_COMM_TYPE_RESOURCE_GUIDED => Ok(hints
+            .get(c"mpi_hw_resource_type")?
+            .is_some_and(|kind| kind == c"mpi_shared_memory")),
+        mpi::MPI_UNDEFINED | mpi::MPI_COMM_TYPE_HW_UNGUIDED => Ok(false),
         other => Err(MpiError::argument(format!(
             "{other} is no split type (MPI_COMM_TYPE_SHARED …)"
         ))),

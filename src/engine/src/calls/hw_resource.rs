@@ -27,9 +27,9 @@ pub fn get_hw_resource_info(a: &mut Args<'_>) -> Call {
     Ok(())
 }
 
-/// The colour of this process in a split by the part that the hints name: processes on the same instance have the same,
+/// The colours of this process in a split by the part that the hints name: processes on the same instance have the same,
 /// one that is not restricted to an instance has `MPI_UNDEFINED`. `None` where the hints name no part of ours.
-pub fn color_by_hardware(split_type: i32, hints: &Info) -> Result<Option<i32>, MpiError> {
+pub fn colors_by_hardware(split_type: i32, hints: &Info) -> Result<Option<[i32; 2]>, MpiError> {
     if !matches!(
         split_type,
         mpi::MPI_COMM_TYPE_HW_GUIDED | mpi::MPI_COMM_TYPE_RESOURCE_GUIDED
@@ -44,23 +44,24 @@ pub fn color_by_hardware(split_type: i32, hints: &Info) -> Result<Option<i32>, M
         .find(|part| part.uri().as_bytes() == name.to_bytes());
     Ok(part.map(|part| {
         part.only_instance()
-            .map_or(mpi::MPI_UNDEFINED, |instance| color(instance.as_bytes()))
+            .map_or([mpi::MPI_UNDEFINED; 2], |instance| {
+                colors(instance.as_bytes())
+            })
     }))
 }
 
-/// Two colours that processes on the same machine have in common, and others do not: of the name that the kernel gave
-/// itself when it was booted (random(4)), or of the host's.
+/// The colours of this process in a split by machine: of the name that the kernel gave itself when it was booted (random(4)),
+/// and of the host's, which containers on it may have for themselves.
 pub fn colors_of_machine() -> [i32; 2] {
-    let name = std::fs::read("/proc/sys/kernel/random/boot_id")
-        .unwrap_or_else(|_| rustix::system::uname().nodename().to_bytes().to_vec());
-    let (front, back) = name.split_at(name.len() / 2);
-    [color(front), color(back)]
+    let mut name = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    name.extend_from_slice(rustix::system::uname().nodename().to_bytes());
+    colors(&name)
 }
 
-/// A number for a name: FNV-1a, folded to what a colour may be.
-fn color(name: &[u8]) -> i32 {
+/// Two numbers for a name: FNV-1a, its halves cut to what a colour may be.
+fn colors(name: &[u8]) -> [i32; 2] {
     let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    ((hash ^ (hash >> 32)) & 0x3fff_ffff) as i32
+    [hash, hash >> 32].map(|half| (half & 0x7fff_ffff) as i32)
 }

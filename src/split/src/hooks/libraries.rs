@@ -6,13 +6,15 @@
 //!                                                                      both get     the stub
 //! ```
 //!
-//! So such programs run unmodified. Only opening as the dynamic loader does it is served, for reading and close-on-exec.
+//! So such programs run unmodified. Who opens a file of that name as ld.so does, for reading and close-on-exec, gets the stub,
+//! too: nothing tells them apart.
 //!
-//! The library of an MPI's own ABI cannot be exchanged so, and a program that loads one is not seen at its work: that is noted.
+//! The library of an MPI's own ABI cannot be exchanged so, and a program that loads one is not seen at its work: that such a file
+//! was opened is noted, and a checkpoint looks whether it is mapped.
 
 use std::ffi::CString;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::paths::strip;
 use super::{SystemCall, pass};
@@ -24,16 +26,24 @@ const NAMES: [&[u8]; 3] = [
     b"libmpi_abi.so\0",
 ];
 
-/// How the names of libraries begin that are some MPI's own.
-const OTHERS: [&str; 3] = ["libmpi.so", "libmpich.so", "libmpi_cray.so"];
+/// How the names of libraries begin that are some MPI's own. The last is the standard ABI's, where there is no stub.
+pub const OTHER_MPIS: [&str; 7] = [
+    "libmpi.so",
+    "libmpich.so",
+    "libmpi_cray.so",
+    "libmpi_gnu",
+    "libmpicxx.so",
+    "libmpi_cxx.so",
+    "libmpi_abi.so",
+];
 
-/// Which of them the program has opened: 0 for none, otherwise one more than its place.
-static OTHER: AtomicUsize = AtomicUsize::new(0);
+/// Whether the program has opened a file of such a name.
+static OTHER: AtomicBool = AtomicBool::new(false);
 
-/// An MPI that the program has loaded itself, by how its library's name begins.
+/// Whether the program may have loaded an MPI itself: it has opened a file of such a name, as ld.so does.
 #[must_use]
-pub fn other_mpi() -> Option<&'static str> {
-    OTHERS.get(OTHER.load(Relaxed).checked_sub(1)?).copied()
+pub fn may_have_other_mpi() -> bool {
+    OTHER.load(Relaxed)
 }
 
 /// How ld.so opens libraries.
@@ -60,24 +70,25 @@ pub(super) fn opened(call: &SystemCall, result: i64) -> i64 {
         return result;
     }
     let name = last_part(path as *const u8);
-    let other = OTHERS
-        .iter()
-        .position(|other| strip(name, other.as_bytes()).is_some());
-    if let (Some(place), 0..) = (other, result) {
-        OTHER.store(place + 1, Relaxed);
-    }
-    match STUB.get() {
+    let given = match STUB.get() {
         Some(stub) if is_stubs(name) => instead(stub, result),
-        _ => result,
+        _ => None,
+    };
+    if given.is_none() && result >= 0 && is_other(name) {
+        OTHER.store(true, Relaxed);
     }
+    given.unwrap_or(result)
 }
 
-/// The stub, under the number that another file has been opened with, or the next one.
-fn instead(stub: &CString, result: i64) -> i64 {
+/// The stub, under the number that another file has been opened with, or the next one; `None` if it cannot be opened.
+fn instead(stub: &CString, result: i64) -> Option<i64> {
     let flags = AS_LOADER as u64;
     let opened = pass(libc::SYS_open, [stub.as_ptr() as u64, flags, 0, 0, 0, 0]);
-    if opened < 0 || result < 0 {
-        return if opened < 0 { result } else { opened };
+    if opened < 0 {
+        return None;
+    }
+    if result < 0 {
+        return Some(opened);
     }
     let close_on_exec = libc::O_CLOEXEC as u64;
     let moved = pass(
@@ -85,7 +96,7 @@ fn instead(stub: &CString, result: i64) -> i64 {
         [opened as u64, result as u64, close_on_exec, 0, 0, 0],
     );
     pass(libc::SYS_close, [opened as u64, 0, 0, 0, 0, 0]);
-    if moved < 0 { result } else { moved }
+    (moved >= 0).then_some(moved)
 }
 
 /// The last part of a NUL-terminated path, which the kernel has read.
@@ -100,6 +111,13 @@ fn last_part(path: *const u8) -> *const u8 {
         }
         at = at.wrapping_add(1);
     }
+}
+
+/// Whether a name is that of some MPI's library.
+fn is_other(name: *const u8) -> bool {
+    OTHER_MPIS
+        .iter()
+        .any(|other| strip(name, other.as_bytes()).is_some())
 }
 
 /// Whether a name is one of the standard ABI's library.

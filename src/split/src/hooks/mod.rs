@@ -37,7 +37,7 @@ pub(crate) mod waits;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use libraries::{other_mpi, set_stub};
+pub use libraries::{OTHER_MPIS, may_have_other_mpi, set_stub};
 pub use memory::set_on_unmap;
 pub(crate) use paths::{program, set_program};
 
