@@ -11,6 +11,7 @@
 
 mod elsewhere;
 mod lost;
+mod newer_libc;
 mod other_clock;
 
 use std::ffi::OsStr;

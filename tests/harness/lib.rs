@@ -15,6 +15,7 @@
 //! Everything the harness makes lies under cargo's target directory and may be deleted at any time.
 #![deny(unsafe_code)]
 
+pub mod apt;
 pub mod bench;
 pub mod calls;
 pub mod checkpoints;
@@ -25,6 +26,7 @@ pub mod install;
 pub mod job;
 pub mod lock;
 pub mod mpi;
+pub mod newer_libc;
 pub mod places;
 pub mod polling;
 pub mod processes;

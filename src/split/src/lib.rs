@@ -22,6 +22,7 @@
 pub mod advice;
 mod arch;
 mod call_again;
+mod cancellation;
 pub mod children;
 pub mod clock;
 pub mod crossing;

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::thread::{CallbackMark, ThreadBlock, adopt};
-use crate::{arch, numbers, seccomp, sys, window};
+use crate::{arch, cancellation, numbers, seccomp, sys, window};
 
 /// Signals are numbered 1 to 64.
 const SIGNAL_MAX: i32 = 64;
@@ -247,6 +247,10 @@ pub(crate) unsafe extern "C" fn direct_handler(
     // SAFETY: the kernel's frame of the signal being delivered.
     let rip = unsafe { (*context).uc_mcontext.gregs[libc::REG_RIP as usize] } as usize;
     if window::is_upper(rip) && window::contains(arch::read_fs() as usize) {
+        if signal == cancellation::SIGCANCEL {
+            // SAFETY: as above.
+            unsafe { cancellation::show_site(context) };
+        }
         HANDLERS[signal as usize].load(Ordering::Relaxed)
     } else {
         0

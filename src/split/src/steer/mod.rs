@@ -25,10 +25,12 @@ use std::ops::Range;
 
 use crate::sys::{self, Errno};
 use crate::window::{self, Request, page_up};
+pub(crate) use sites::LIBC_CANCELLABLE;
 use sites::{Verdict, judge, system_calls};
 pub(crate) use trampoline::{
-    AFTER_OFFSET, AFTER_TO_RETURN, CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, LEAVE_OFFSET,
-    RESTORE_FIRST, SYSCALL_OF_AFTER, TO_LEAVE,
+    AFTER_OFFSET, AFTER_TO_RETURN, CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, JUMP_FROM_AFTER,
+    JUMP_FROM_CHANGED, JUMP_FROM_LEAVE, LEAVE_OFFSET, RESTORE_FIRST, SYSCALL_OF_AFTER,
+    SYSCALL_OF_CHANGED, TO_LEAVE,
 };
 
 /// What a scan did and found.

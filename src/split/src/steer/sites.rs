@@ -13,7 +13,8 @@
 //! - `mov $nr,%r8d` … `mov %r8d,%eax; syscall` (calls in a loop): the nearest such constant before it counts; the
 //!   jump takes the place of a long instruction before.
 //! - `mov (%rbx),%eax; syscall`: glibc's setxid broadcast, whose numbers are those of setuid and its kin.
-//! - libc's `syscall()`, known by its whole body: steered, whatever the number; the hook tells.
+//! - libc's `syscall()` and `__syscall_cancel_arch`, known by their whole bodies: steered, whatever the number; the hook tells.
+//! - `mov 16(%rsp),%rax; syscall`, an argument (glibc since 2.41, where there is nothing to cancel): steered likewise.
 //! - bytes `0f 05` inside another instruction or in a table: told by decoding from many places before them, as x86
 //!   code falls back into step within a few instructions.
 //! - anything else is unknown: the backstop has to watch.
@@ -70,10 +71,13 @@ pub(super) fn judge(code: &[u8], at: usize) -> Verdict {
     if loaded_from_memory(code, at) {
         return Verdict::Harmless;
     }
-    if code[..at].ends_with(LIBC_SYSCALL) {
+    if code[..at].ends_with(LIBC_SYSCALL) || code[..at].ends_with(LIBC_CANCELLABLE) {
         return Verdict::Steer {
             start: at - MOV_BYTES,
         };
+    }
+    if let Some(start) = loaded_from_stack(code, at) {
+        return Verdict::Steer { start };
     }
     if let Some((copy, register)) = copied_from(code, at) {
         return match kept_constant(code, at, register) {
@@ -102,6 +106,12 @@ fn where_it_is(number: u32) -> Verdict {
 /// The body of glibc's syscall(2) up to its system call: moves the arguments by one register, the seventh from the stack.
 const LIBC_SYSCALL: &[u8] =
     b"\x48\x89\xf8\x48\x89\xf7\x48\x89\xd6\x48\x89\xca\x4d\x89\xc2\x4d\x89\xc8\x4c\x8b\x4c\x24\x08";
+
+/// The body of `__syscall_cancel_arch`, by which glibc makes all calls that are cancellation points since 2.41, up to the system
+/// call: as above, and the first argument's place is kept.
+pub(crate) const LIBC_CANCELLABLE: &[u8] =
+    b"\x49\x89\xfb\x48\x89\xf0\x48\x89\xd7\x48\x89\xce\x4c\x89\xc2\x4d\x89\xca\
+      \x4c\x8b\x44\x24\x08\x4c\x8b\x4c\x24\x10\x4c\x89\x5c\x24\x08";
 
 /// The number that `mov $nr,%eax` (or `xor %eax,%eax`) gives the system call at `at`, and that instruction's offset.
 fn constant(code: &[u8], at: usize) -> Option<(usize, u32)> {
@@ -195,6 +205,24 @@ fn can_be_moved(instruction: &Instruction) -> bool {
 fn loaded_from_memory(code: &[u8], at: usize) -> bool {
     // 8b modrm: destination eax, no displacement, no SIB byte (rm 4), not rip-relative (rm 5).
     matches!(code[..at], [.., 0x8b, modrm] if modrm < 8 && modrm != 4 && modrm != 5)
+}
+
+/// The offset of a `mov …(%rsp),%rax` right before the system call: the number is an argument, and the jump has room.
+fn loaded_from_stack(code: &[u8], at: usize) -> Option<usize> {
+    let lengths = [MOV_BYTES, MOV_BYTES + 3]; // by the size of the displacement
+    let starts = lengths.into_iter().filter_map(|len| at.checked_sub(len));
+    starts
+        .filter(|start| is_boundary(code, *start))
+        .find(|start| {
+            decode(code, *start).is_some_and(|load| {
+                *start + load.len() == at
+                    && load.code() == Code::Mov_r64_rm64
+                    && load.op0_register() == Register::RAX
+                    && load.op1_kind() == OpKind::Memory
+                    && load.memory_base() == Register::RSP
+                    && load.memory_index() == Register::None
+            })
+        })
 }
 
 /// The offset of a `mov %reg,%eax` shortly before the system call, and the register.
@@ -444,6 +472,42 @@ mod tests {
         assert_eq!(
             verdict(b"\x48\x8b\x78\x08\x8b\x00\x0f\x05"),
             Verdict::Harmless
+        );
+    }
+
+    #[test]
+    fn numbers_that_are_arguments() {
+        // … mov 16(%rsp),%rax; syscall, and with a large displacement, behind enough code to be in step.
+        for load in [
+            b"\x48\x8b\x44\x24\x10".as_slice(),
+            b"\x48\x8b\x84\x24\x10\x01\0\0",
+        ] {
+            let mut code = b"\x48\x89\xc7".repeat(20);
+            let start = code.len();
+            code.extend(load);
+            code.extend(SYSCALL);
+            assert_eq!(verdict(&code), Verdict::Steer { start });
+        }
+        // mov 16(%rsp),%rcx is another register's, mov 16(%rip),%rax somebody's variable.
+        for load in [
+            b"\x48\x8b\x4c\x24\x10".as_slice(),
+            b"\x90\x48\x8b\x05\x10\0\0\0",
+        ] {
+            let mut code = b"\x48\x89\xc7".repeat(20);
+            code.extend(load);
+            code.extend(SYSCALL);
+            assert!(!matches!(verdict(&code), Verdict::Steer { .. }));
+        }
+        // __syscall_cancel_arch
+        let mut code = b"\x48\x89\xc7".repeat(20);
+        code.extend(LIBC_CANCELLABLE);
+        let at = code.len();
+        code.extend(SYSCALL);
+        assert_eq!(
+            verdict(&code),
+            Verdict::Steer {
+                start: at - MOV_BYTES
+            }
         );
     }
 

@@ -97,6 +97,21 @@ pub(crate) const SYSCALL_OF_AFTER: [u8; 7] = [0x0f, 0x05, 0x48, 0x89, 0x44, 0x24
 /// `mov $imm32,%eax`, up to the number.
 const MOV_EAX: u8 = 0xb8;
 
+/// What `changed` begins with: the system call, and the first registers.
+pub(crate) const SYSCALL_OF_CHANGED: [u8; 12] = {
+    let mut code = [0; 12];
+    let (call, rest) = code.split_at_mut(SYSCALL.len());
+    call.copy_from_slice(&SYSCALL);
+    rest.copy_from_slice(&RESTORE_FIRST);
+    code
+};
+/// From the system call of `leave` to its jump back.
+pub(crate) const JUMP_FROM_LEAVE: usize = SYSCALL.len();
+/// The same of `changed`.
+pub(crate) const JUMP_FROM_CHANGED: usize = CHANGED_BYTES - JUMP_BYTES;
+/// The same of `after`.
+pub(crate) const JUMP_FROM_AFTER: usize = AFTER_BYTES - JUMP_BYTES;
+
 /// From `after` to where the hook returns to in it.
 pub(crate) const AFTER_TO_RETURN: usize =
     SYSCALL_OF_AFTER.len() + SUB_RED_ZONE.len() + 1 + size_of::<u32>() + CALL_BYTES;
@@ -262,6 +277,15 @@ mod tests {
         );
         assert_eq!(room[after + 24..after + 32], ADD_RED_ZONE);
         assert_eq!(room[after + 32..after + 42], RESTORE_FIRST);
+        assert_eq!(room[changed..changed + 12], SYSCALL_OF_CHANGED);
+        let behind_leave = leave + ADD_RED_ZONE.len() + JUMP_FROM_LEAVE;
+        for jump in [
+            behind_leave,
+            changed + JUMP_FROM_CHANGED,
+            after + JUMP_FROM_AFTER,
+        ] {
+            assert_eq!(room[jump], 0xe9);
+        }
     }
 
     #[test]
