@@ -3,6 +3,7 @@
 //! ```text
 //!   PMI_RANK/PMI_SIZE            Hydra (MPICH), with I_MPI_HYDRA_UUID Intel's, with SLURM_STEP_ID Slurm's PMI-2
 //!   OMPI_COMM_WORLD_RANK/SIZE    Open MPI
+//!   PMIX_RANK, PRTE_LAUNCHED     PRRTE, Open MPI's since 5.0
 //!   PMIX_RANK alone              some PMIx server (Slurm's plugin, for instance): any MPI may be meant
 //!   /proc/<ancestor>/exe         PREFIX/bin/hydra_pmi_proxy, PREFIX/bin/prterun: the library is in PREFIX/lib
 //! ```
@@ -121,12 +122,12 @@ fn from_variables(environment: &Environment, ancestor: Option<LauncherKind>) -> 
             "PMI_RANK",
         )
     } else if environment.get("PMIX_RANK").is_some() {
-        numbered(
-            environment,
-            LauncherKind::ResourceManager,
-            "SLURM_STEP_NUM_TASKS",
-            "PMIX_RANK",
-        )
+        let kind = if environment.get("PRTE_LAUNCHED").is_some() {
+            LauncherKind::OpenMpi
+        } else {
+            LauncherKind::ResourceManager
+        };
+        numbered(environment, kind, "SLURM_STEP_NUM_TASKS", "PMIX_RANK")
     } else {
         Launcher {
             kind: LauncherKind::None,
@@ -235,6 +236,17 @@ mod tests {
             (pmix.kind, pmix.ranks),
             (LauncherKind::ResourceManager, Some(8))
         );
+    }
+
+    /// `prterun` itself, rather than as Open MPI's `mpirun`, sets no variable of Open MPI's.
+    #[test]
+    fn prrte_is_open_mpis() {
+        let prrte = detect(
+            [("PMIX_RANK", "1"), ("PRTE_LAUNCHED", "1")],
+            &["/o/bin/prterun"],
+        );
+        assert_eq!((prrte.kind, prrte.rank), (LauncherKind::OpenMpi, Some(1)));
+        assert_eq!(prrte.prefix(), Some(Path::new("/o")));
     }
 
     #[test]

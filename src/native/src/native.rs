@@ -241,7 +241,9 @@ impl Native {
     /// # Errors
     /// [`Error::WorldSize`], which names both.
     pub fn check_world_size(&self, size: u32) -> Result<(), Error> {
-        match self.launcher.ranks {
+        // A launcher that tells no number has at least the ranks up to this one.
+        let at_least = self.launcher.rank.map(|rank| rank + 1);
+        match self.launcher.ranks.or(at_least) {
             Some(launched) if launched > 1 && size == 1 => Err(Error::WorldSize {
                 launcher: self.launcher.kind.to_string(),
                 evidence: self.launcher.evidence_text(),
