@@ -72,6 +72,9 @@ pub(crate) struct Clock {
 pub struct Clocks {
     /// `None` is a free place.
     places: Vec<Option<Clock>>,
+    /// The first free place, or where the next one will be: places are taken in ascending order between cuts, so that a program
+    /// which makes and frees communicators all the time searches none twice.
+    first_free: usize,
     by_gid: BTreeMap<Gid, ClockId>,
 }
 
@@ -101,20 +104,22 @@ impl Clocks {
             users: 1,
             want: None,
         });
-        let place = match self.places.iter().position(Option::is_none) {
-            Some(free) => {
-                self.places[free] = clock;
-                free
-            }
-            None => {
-                self.places.push(clock);
-                self.places.len() - 1
-            }
-        };
+        let place = self.first_free;
+        match self.places.get_mut(place) {
+            Some(free) => *free = clock,
+            None => self.places.push(clock),
+        }
+        self.first_free = self.free_from(place + 1);
         let id =
             ClockId(u32::try_from(place).expect("fewer than 2^32 communicators fit in memory"));
         self.by_gid.insert(gid, id);
         Ok(id)
+    }
+
+    /// The first free place at or behind `place`.
+    fn free_from(&self, place: usize) -> usize {
+        let free = self.places[place..].iter().position(Option::is_none);
+        free.map_or(self.places.len(), |further| place + further)
     }
 
     /// The communicator was freed here. Its count stays until the next cut, because another member may be
@@ -178,12 +183,30 @@ impl Clocks {
         }
         let places = &self.places;
         self.by_gid.retain(|_, id| places[id.0 as usize].is_some());
+        self.first_free = self.free_from(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_taken_again_after_the_cut() {
+        let mut clocks = Clocks::default();
+        let ids: Vec<ClockId> = (0..4)
+            .map(|child| clocks.register(Gid::WORLD.child(child, 0), 2).unwrap())
+            .collect();
+        assert_eq!(ids, [0, 1, 2, 3].map(ClockId));
+        clocks.retire(ids[1]);
+        clocks.retire(ids[3]);
+        assert_eq!(clocks.register(Gid::WORLD.child(4, 0), 2), Ok(ClockId(4)));
+        clocks.reset_at_cut();
+        let next: Vec<ClockId> = (5..8)
+            .map(|child| clocks.register(Gid::WORLD.child(child, 0), 2).unwrap())
+            .collect();
+        assert_eq!(next, [1, 3, 5].map(ClockId));
+    }
 
     #[test]
     fn a_freed_communicator_counts_until_the_cut() {
