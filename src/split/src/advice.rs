@@ -13,12 +13,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::window;
+use crate::{maps, window};
 
 /// Advice that lasts, by the kernel's two letters.
 const LASTING: [(&str, i32); 8] = [
@@ -82,26 +83,27 @@ pub fn export() -> Result<Vec<Advised>> {
         what: "reading /proc/self/smaps".into(),
         source,
     })?;
-    let mut advised = parse(&String::from_utf8_lossy(&text));
-    advised.retain(|advised| {
-        let (start, end) = (
-            advised.start as usize,
-            (advised.start + advised.len_bytes) as usize,
-        );
-        window::is_upper(start) || window::is_upper(end - 1)
-    });
-    Ok(advised)
+    let all = parse(&String::from_utf8_lossy(&text)).into_iter();
+    Ok(all
+        .filter(|(range, _)| window::has_upper(range))
+        .map(|(range, flags)| Advised {
+            start: range.start as u64,
+            len_bytes: range.len() as u64,
+            flags,
+        })
+        .collect())
 }
 
 /// The mappings in a text like /proc/self/smaps with a flag that is known here.
-fn parse(text: &str) -> Vec<Advised> {
+fn parse(text: &str) -> Vec<(Range<usize>, Vec<String>)> {
     let known = |flag: &&str| {
         *flag == LOCKED || *flag == GROWS_DOWN || LASTING.iter().any(|(lasting, _)| lasting == flag)
     };
-    let (mut found, mut range) = (Vec::new(), None);
+    let (mut found, mut region) = (Vec::new(), None);
     for line in text.lines() {
         let Some(flags) = line.strip_prefix("VmFlags:") else {
-            range = range_of(line).or(range);
+            // Each mapping begins with its line of /proc/self/maps.
+            region = maps::parse(line.as_bytes()).or(region);
             continue;
         };
         let flags: Vec<String> = flags
@@ -109,23 +111,11 @@ fn parse(text: &str) -> Vec<Advised> {
             .filter(known)
             .map(str::to_owned)
             .collect();
-        if let (Some((start, end)), false) = (range, flags.is_empty()) {
-            found.push(Advised {
-                start,
-                len_bytes: end - start,
-                flags,
-            });
+        if let (Some(region), false) = (&region, flags.is_empty()) {
+            found.push((region.range(), flags));
         }
     }
     found
-}
-
-/// The addresses at the beginning of a mapping's first line.
-fn range_of(line: &str) -> Option<(u64, u64)> {
-    let (start, rest) = line.split_once('-')?;
-    let start = u64::from_str_radix(start, 16).ok()?;
-    let end = u64::from_str_radix(rest.split(' ').next()?, 16).ok()?;
-    (end > start).then_some((start, end))
 }
 
 /// Tells the kernel of an image's memory, mapped and still empty, what decides about the size of its pages.
@@ -167,24 +157,23 @@ pub fn import(advised: &[Advised]) -> Vec<String> {
 /// madvise(2).
 fn advise(one: &Advised, advice: i32) -> io::Result<()> {
     // SAFETY: the program's memory, which stays what it is: no advice in the table changes contents.
-    let result = unsafe { libc::madvise(one.start as *mut _, one.len_bytes as usize, advice) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    checked(unsafe { libc::madvise(one.start as *mut _, one.len_bytes as usize, advice) })
 }
 
 /// mlock2(2): what has been in memory is there again, and the rest is not fetched for it.
 fn lock(one: &Advised) -> io::Result<()> {
     // SAFETY: changes nothing but where the kernel keeps it.
-    let result = unsafe {
+    checked(unsafe {
         libc::mlock2(
             one.start as *const _,
             one.len_bytes as usize,
             libc::MLOCK_ONFAULT as _,
         )
-    };
+    })
+}
+
+/// The result of a call that is 0 if it has done it.
+fn checked(result: libc::c_int) -> io::Result<()> {
     if result == 0 {
         Ok(())
     } else {
@@ -204,12 +193,15 @@ mod tests {
                     VmFlags: rd wr mr mw me gd lo ac dc \n";
         let found = parse(text);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!(
-            (found[0].start, found[0].len_bytes),
-            (0x2000_0000_3000, 4096)
-        );
-        assert_eq!(found[0].flags, ["gd", "lo", "dc"]);
-        assert!(found[0].grows_down());
+        let (range, flags) = &found[0];
+        assert_eq!((range.start, range.len()), (0x2000_0000_3000, 4096));
+        assert_eq!(flags, &["gd", "lo", "dc"]);
+        let advised = Advised {
+            start: 0,
+            len_bytes: 0,
+            flags: flags.clone(),
+        };
+        assert!(advised.grows_down());
     }
 
     #[test]

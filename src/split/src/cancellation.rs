@@ -50,13 +50,12 @@ pub(crate) unsafe fn show_site(context: *mut libc::ucontext_t) {
     let Some(back) = target(jump).filter(|back| is_cancellable(*back)) else {
         return;
     };
+    let rsp = registers[libc::REG_RSP as usize] as usize;
     let mut set = |register: i32, value: u64| registers[register as usize] = value as i64;
     set(libc::REG_RIP, back - SYSCALL.len() as u64);
     if has_frame {
-        let rsp = registers[libc::REG_RSP as usize] as usize;
         // SAFETY: the hook's frame, which is nobody else's while the thread is in `changed` or `after`.
         let call = unsafe { &*((rsp - FRAME_BYTES) as *const SystemCall) };
-        let mut set = |register: i32, value: u64| registers[register as usize] = value as i64;
         set(libc::REG_RDI, call.args[0]);
         set(libc::REG_RSI, call.args[1]);
         set(libc::REG_RDX, call.args[2]);

@@ -112,18 +112,13 @@ pub fn all_regions() -> Result<Vec<Region>> {
         .collect()
 }
 
-/// Whether a region is the upper half's. Memory outside the window that grows downwards begins before what is listed.
-fn is_upper(region: &Region) -> bool {
-    window::is_upper(region.start) || window::is_upper(region.range().end - 1)
-}
-
 /// The upper half's regions, ascending: what an image consists of.
 ///
 /// # Errors
 /// As [`all_regions`].
 pub fn upper_regions() -> Result<Vec<Region>> {
     let mut regions = all_regions()?;
-    regions.retain(is_upper);
+    regions.retain(|region| window::has_upper(&region.range()));
     Ok(regions)
 }
 
@@ -134,7 +129,9 @@ pub fn upper_regions() -> Result<Vec<Region>> {
 /// # Errors
 /// As [`all_regions`].
 pub fn stray_mappings() -> Result<Vec<Region>> {
-    let (upper, mut rest): (Vec<_>, Vec<_>) = all_regions()?.into_iter().partition(is_upper);
+    let (upper, mut rest): (Vec<_>, Vec<_>) = all_regions()?
+        .into_iter()
+        .partition(|region| window::has_upper(&region.range()));
     let upper_files: HashSet<_> = upper.iter().filter_map(file_id).collect();
     let own_files = lower_libraries();
     rest.retain(|region| match file_id(region) {
@@ -182,7 +179,7 @@ fn bad_line(line: &[u8]) -> Error {
 }
 
 /// `start-end perms offset major:minor inode   name` (proc_pid_maps(5)).
-fn parse(line: &[u8]) -> Option<Region> {
+pub(crate) fn parse(line: &[u8]) -> Option<Region> {
     let mut fields = line.splitn(6, |&byte| byte == b' ');
     let mut field = || std::str::from_utf8(fields.next()?).ok();
     let (start, end) = field()?.split_once('-')?;

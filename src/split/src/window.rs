@@ -52,6 +52,11 @@ pub fn is_upper(addr: usize) -> bool {
     contains(addr) || EXTRA.iter().any(|extra| extra.contains(addr))
 }
 
+/// Whether a mapping is the upper half's. One outside the window that grows downwards begins before what is listed.
+pub(crate) fn has_upper(range: &Range<usize>) -> bool {
+    is_upper(range.start) || is_upper(range.end - 1)
+}
+
 /// Where the next mapping goes.
 pub(crate) fn next() -> usize {
     NEXT.load(Relaxed)
