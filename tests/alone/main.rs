@@ -227,6 +227,7 @@ catalogue! { PROCESS:
     deep_stack
     environment
     exceptions
+    executed
     exit_handlers
     floats
     grows_down
@@ -357,10 +358,7 @@ fn script(interpreter: &str, name: &str) {
 
 #[test]
 fn python() {
-    // What is called python3 may be a script that executes the interpreter, which then would run outside mana.
-    let ask = ["-c", "import sys; print(sys.executable)"];
-    let python = run(Command::new("python3").args(ask)).unwrap();
-    script(python.trim(), "script.py");
+    script("python3", "script.py");
 }
 
 #[test]
@@ -371,6 +369,21 @@ fn perl() {
 #[test]
 fn bash() {
     script("bash", "script.sh");
+}
+
+#[test]
+fn what_a_script_executes_in_its_place() {
+    let executed = build_c(&programs().join("executed.c"), Toolchain::Plain).unwrap();
+    let wrapper = programs().join("wrapper.sh");
+    let words = [wrapper.as_path(), executed.as_path()].map(|path| path.to_str().unwrap());
+    lives(&[&["bash"], &words[..]].concat());
+    lives(
+        &[
+            &["env", "-i", "PATH=/usr/bin:/bin", "nice", "bash"],
+            &words[..],
+        ]
+        .concat(),
+    );
 }
 
 #[test]

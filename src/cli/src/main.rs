@@ -3,6 +3,7 @@
 //! ```text
 //!   mpirun -n 4 ./app ──stub──► mana __exec ./app ─┐
 //!   mana run ./app ────────────────────────────────┼─► settings ─► mana_engine::entry      (never returns)
+//!   ./app, executed by a program under mana ────────┤
 //!   mana restart DIR ──────────────────────────────┘
 //!   mana ls, show, verify ─────────────────────────► mana_image                            reads, prints, ends
 //!   mana cc, mana-mpicc ───────────────────────────► the C compiler
@@ -23,19 +24,28 @@ mod text;
 use args::{Arguments, Command};
 use clap::Parser;
 use exit::{Failure, Status};
+use mana_split::hooks::Given;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let done = match commands::compiler::called_as(words.first().map(Path::new)) {
-        Some(language) => commands::compiler::compile(language, &words[1..]),
-        None => dispatch(Arguments::parse_from(words).command),
+    let done = match Given::to_this_process().note {
+        Some(note) => commands::run::executed(&note, words),
+        None => as_asked(words),
     };
     match done {
         Ok(status) => status.into(),
         Err(failure) => failure.report(),
+    }
+}
+
+/// Does what the command line says.
+fn as_asked(words: Vec<OsString>) -> Result<Status, Failure> {
+    match commands::compiler::called_as(words.first().map(Path::new)) {
+        Some(language) => commands::compiler::compile(language, &words[1..]),
+        None => dispatch(Arguments::parse_from(words).command),
     }
 }
 

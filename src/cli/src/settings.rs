@@ -9,6 +9,7 @@ use crate::setting_values::{
 use mana_descriptors::FilePolicy;
 use mana_engine::settings::SafePoint;
 use mana_image::{Compression, FaultScript};
+use mana_split::hooks::Given;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -76,6 +77,9 @@ const VARIABLES: &[Variable] = &[
         allowed: "the C++ compiler that mana c++ runs",
     },
 ];
+
+/// How the names begin of what `mana` tells itself where the program executes another one: no settings.
+const BY_EXEC: &[u8] = b"MANA_EXEC";
 
 /// Where checkpoints go by default.
 const DEFAULT_DIRECTORY: &str = "ckpts";
@@ -177,7 +181,7 @@ impl Settings {
     /// # Errors
     /// The first variable that is wrong, by name.
     pub fn of_this_process() -> Result<Self, SettingsError> {
-        Self::from_env(std::env::vars_os())
+        Self::from_env(Given::to_this_process().settings)
     }
 
     /// The settings in `environment`. A variable that is empty counts as not set.
@@ -190,8 +194,10 @@ impl Settings {
         let mut ours: Vec<_> = environment
             .into_iter()
             .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MANA_"))
+            .filter(|(name, _)| !name.as_encoded_bytes().starts_with(BY_EXEC))
             .collect();
-        ours.sort();
+        // Of two with one name, the last one holds.
+        ours.sort_by(|one, other| one.0.cmp(&other.0));
         let mut settings = Self::default();
         for (name, value) in ours.iter().filter(|(_, value)| !value.is_empty()) {
             settings.set(name, value)?;

@@ -3,7 +3,9 @@
 //! A restarted program gets those of the new launcher, also under other numbers that it gave them (dup(2)); a file that
 //! it put in their place (freopen(3)) is a file like any other.
 
+use std::fmt;
 use std::io::IsTerminal;
+use std::str::FromStr;
 
 use rustix::fs::{FileType, Stat};
 
@@ -15,6 +17,43 @@ type Identity = (u64, u64, u64);
 /// The identities of 0, 1 and 2 as the launcher gave them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standard([Option<Identity>; 3]);
+
+/// For a program that is executed in place of the one that the launcher started: `device.inode.kind` or `-`, three times.
+impl fmt::Display for Standard {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, one) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            match one {
+                Some((device, inode, kind)) => write!(out, "{comma}{device}.{inode}.{kind}")?,
+                None => write!(out, "{comma}-")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The text is none that [`Standard`] has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoStandard;
+
+impl FromStr for Standard {
+    type Err = NoStandard;
+
+    fn from_str(text: &str) -> Result<Self, NoStandard> {
+        let mut streams = Self::default();
+        let mut parts = text.split(',');
+        for stream in &mut streams.0 {
+            let part = parts.next().ok_or(NoStandard)?;
+            if part == "-" {
+                continue;
+            }
+            let mut numbers = part.split('.').map(|number| number.parse().ok());
+            let mut next = || numbers.next().flatten().ok_or(NoStandard);
+            *stream = Some((next()?, next()?, next()?));
+        }
+        Ok(streams)
+    }
+}
 
 fn identity(stat: &Stat) -> Identity {
     (stat.st_dev, stat.st_ino, stat.st_rdev)
@@ -43,5 +82,20 @@ impl Standard {
             .into_iter()
             .find(|n| self.0[*n] == Some(identity(stat)))
             .map(|n| n as i32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_text() {
+        let streams = Standard([Some((1, 2, 3)), None, Some((u64::MAX, 0, 5))]);
+        assert_eq!(streams.to_string().parse(), Ok(streams));
+        assert_eq!(streams.to_string(), "1.2.3,-,18446744073709551615.0.5");
+        for text in ["", "-,-", "1.2,-,-", "a.b.c,-,-"] {
+            assert_eq!(text.parse::<Standard>(), Err(NoStandard), "{text}");
+        }
     }
 }

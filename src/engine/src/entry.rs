@@ -1,28 +1,31 @@
 //! What the command line calls: run a program, restart a checkpoint, ask a running job for one.
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::path::Path;
 
+use mana_split::hooks::Note;
 use mana_split::loader::{self, Program};
 
 use crate::error::EngineError;
 use crate::{alone, init, process, restart as restarting, surroundings};
 
 /// Runs a program in this process' upper half. Returns only when that fails. `by_itself`: no launcher has started it, and it
-/// is not known to use MPI, so that it is a job of its own until it does.
+/// is not known to use MPI, so that it is a job of its own until it does. `note`: the program before has executed it.
 pub fn run(
-    path: &Path,
-    args: Vec<OsString>,
-    env: Vec<OsString>,
+    program: &Program,
     by_itself: bool,
+    note: Option<&Note>,
 ) -> Result<std::convert::Infallible, EngineError> {
+    if let Some(note) = note {
+        note.take_over()?;
+        // Of a launched process, more may be the launcher's.
+        if by_itself {
+            surroundings::inherit()?;
+        }
+    }
     process::prepare()?;
-    let loaded = loader::load(&Program {
-        path: path.to_path_buf(),
-        args,
-        env,
-    })?;
+    let loaded = loader::load(program)?;
+    note.map_or(Ok(()), Note::go_on)?;
     if by_itself {
         let reserved = surroundings::reserve(None)?;
         alone::begin()?;

@@ -21,6 +21,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use mana_descriptors::with_table_of_its_own;
 use mana_image::Region;
 use mana_split::environment::{self, Entry, Place};
+use mana_split::hooks::Given;
 use mana_split::signals::with_all_blocked;
 use mana_split::thread_image::ThreadImage;
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,9 @@ static PLACE: Mutex<Option<Place>> = Mutex::new(None);
 pub fn start() {
     let bytes = |text: std::ffi::OsString| ByteBuf::from(text.into_vec());
     let _ = GIVEN.set(
-        std::env::vars_os()
+        Given::to_this_process()
+            .environment
+            .into_iter()
             .map(|(name, value)| (bytes(name), bytes(value)))
             .filter(|(name, _)| is_launchers(name))
             .collect(),

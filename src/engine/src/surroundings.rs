@@ -10,6 +10,8 @@
 //! At a restart everything is opened before the agents connect, which is where all ranks meet: so no rank writes to a file
 //! again before each has found it as it was.
 
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -17,6 +19,7 @@ use mana_descriptors::{Descriptors, FilePolicy, Lost, Program, Standard};
 use mana_split::advice::{self, Advised};
 use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
+use mana_split::hooks::{Given, Variables};
 use mana_split::signals::with_all_blocked;
 use mana_split::thread_image::ThreadImage;
 use mana_split::watches;
@@ -65,11 +68,60 @@ pub struct Surroundings {
     pub other_mpi: Option<String>,
 }
 
+/// What the program before tells the one that it executes: which standard streams the launcher gave, and what else is open that is
+/// not the program's.
+const STANDARD_VARIABLE: &str = "MANA_EXEC_STANDARD";
+const GIVEN_VARIABLE: &str = "MANA_EXEC_GIVEN";
+
 /// Looks at what the launcher gave, before anything is opened.
 pub fn start() {
-    let _ = STANDARD.set(Standard::now());
+    let settings = Given::to_this_process().settings;
+    let told = told(&settings, STANDARD_VARIABLE).and_then(|text| text.parse().ok());
+    let standard = *STANDARD.get_or_init(|| told.unwrap_or_else(Standard::now));
+    follow_exec(settings, standard);
     limits::start();
     environment::start();
+}
+
+/// What the program before has said by the variable `name`.
+fn told<'a>(settings: &'a Variables, name: &str) -> Option<&'a str> {
+    let told = settings.iter().find(|(one, _)| one == name);
+    told.and_then(|(_, value)| value.to_str())
+}
+
+/// This program has been executed by one that ran under `mana`, and nothing has been opened yet: what is open is its own.
+pub fn inherit() -> Result<(), EngineError> {
+    let settings = Given::to_this_process().settings;
+    let given = told(&settings, GIVEN_VARIABLE).unwrap_or_default();
+    let given: Vec<i32> = given
+        .split(',')
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    Ok(descriptors::inherit(&given)?)
+}
+
+/// Has what the program executes in its own place go on as this job.
+fn follow_exec(given: Variables, standard: Standard) {
+    const DIRECTORY_VARIABLE: &str = "MANA_CKPT_DIR";
+    let told = [STANDARD_VARIABLE, GIVEN_VARIABLE, DIRECTORY_VARIABLE];
+    let not_the_programs = descriptors::given().unwrap_or_default();
+    let numbers: Vec<String> = not_the_programs.iter().map(i32::to_string).collect();
+    let directory = &settings().directory;
+    let settings = given
+        .into_iter()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MANA_"))
+        .filter(|(name, _)| !told.iter().any(|one| name == one))
+        .chain([
+            (STANDARD_VARIABLE.into(), standard.to_string().into()),
+            (GIVEN_VARIABLE.into(), numbers.join(",").into()),
+            (DIRECTORY_VARIABLE.into(), directory.into()),
+        ]);
+    let text = |(mut name, value): (OsString, OsString)| {
+        name.push("=");
+        name.push(value);
+        CString::new(name.into_vec()).ok()
+    };
+    hooks::follow_exec(settings.filter_map(text).collect());
 }
 
 /// Keeps numbers free for the program while the lower half opens its own; `saved`: what an image has.

@@ -103,6 +103,31 @@ pub(crate) fn import(clocks: Option<Clocks>) -> Result<()> {
     vdso::clocks_differ()
 }
 
+/// What the program's steady clocks are ahead of the kernel's: CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW and CLOCK_BOOTTIME.
+pub(crate) fn offsets() -> [i64; 3] {
+    [
+        libc::CLOCK_MONOTONIC,
+        libc::CLOCK_MONOTONIC_RAW,
+        libc::CLOCK_BOOTTIME,
+    ]
+    .map(offset_ns)
+}
+
+/// Makes them what another program's were, which has executed this one.
+pub(crate) fn set_offsets(offsets_ns: [i64; 3]) -> Result<()> {
+    if offsets_ns == [0; 3] {
+        return Ok(());
+    }
+    for (offset, ns) in [&OFFSET_NS, &RAW_OFFSET_NS, &BOOT_OFFSET_NS]
+        .into_iter()
+        .zip(offsets_ns)
+    {
+        offset.store(ns, Ordering::Relaxed);
+    }
+    hooks::clocks_differ();
+    vdso::clocks_differ()
+}
+
 /// A span of time in nanoseconds; one that is too long for that is as long as can be.
 pub(crate) fn nanoseconds(span: libc::timespec) -> i64 {
     span.tv_sec

@@ -74,6 +74,36 @@ pub fn start() {
     (0..3).for_each(adopt);
 }
 
+/// What is open and stays so when another program is executed, and not the upper half's.
+///
+/// # Errors
+/// [`Error::Os`] when /proc/self/fd cannot be read.
+pub fn given() -> Result<Vec<RawFd>> {
+    let mut given = open_numbers()?;
+    given.retain(|&number| number > 2 && !is_owned(number) && stays_open(number));
+    Ok(given)
+}
+
+fn stays_open(number: RawFd) -> bool {
+    // proc_pid_fdinfo(5): flags are octal.
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| !OFlags::from_bits_retain(flags).contains(OFlags::CLOEXEC))
+}
+
+/// The program before has executed this one, which has opened nothing yet: what is open is the upper half's, but for what had been
+/// `given` to that program.
+///
+/// # Errors
+/// [`Error::Os`] when /proc/self/fd cannot be read.
+pub fn inherit(given: &[RawFd]) -> Result<()> {
+    let open = open_numbers()?;
+    let own = open.into_iter().filter(|number| !given.contains(number));
+    own.for_each(adopt);
+    Ok(())
+}
+
 /// Whether the calling process is the one whose descriptors are told apart.
 pub(crate) fn is_this_process() -> bool {
     crate::sys::getpid() == PROCESS.load(Ordering::Relaxed)

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! It costs every system call of the process some tens of nanoseconds, so it is armed only when a scan finds a reason.
-//! The filter is inherited by children. Without CAP_SYS_ADMIN it needs "no new privileges", so that setuid programs
+//! The filter is inherited by children, and by what the program executes ([`inherit`]). Without CAP_SYS_ADMIN it needs "no new privileges", so that setuid programs
 //! executed by the application lose their s-bit: the price of such a program.
 
 #![expect(
@@ -19,6 +19,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use crate::error::{Error, Result};
 use crate::hooks::{self, Sent, SystemCall, VIRTUALISED};
 use crate::{arch, sys, window};
 
@@ -55,6 +56,21 @@ pub(crate) fn arm() {
                 [2, message.as_ptr() as u64, message.len() as u64, 0, 0, 0],
             )
         };
+    }
+}
+
+/// The process has the filter already, from the program that executed this one.
+///
+/// # Errors
+/// [`Error::Os`] when the kernel refuses the handler.
+pub fn inherit() -> Result<()> {
+    ARMED.store(true, SeqCst);
+    match install_handler() {
+        0.. => Ok(()),
+        errno => Err(Error::raw(
+            "installing the handler of SIGSYS",
+            sys::Errno(-errno as i32),
+        )),
     }
 }
 

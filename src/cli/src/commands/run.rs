@@ -4,8 +4,10 @@ use crate::commands::compiler;
 use crate::commands::settings;
 use crate::exit::{Failure, Status};
 use mana_engine::entry;
+use mana_engine::messages::line;
 use mana_native::{Environment, LauncherKind, detect_launcher};
-use mana_split::hooks;
+use mana_split::hooks::{self, Given, Note};
+use mana_split::loader::{Program, become_without_mana};
 use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, SectionHeader};
 use object::{Endianness, ReadCache, ReadRef, StringTable};
@@ -28,14 +30,39 @@ pub fn exec(program: &Path, arguments: Vec<OsString>) -> Result<Status, Failure>
     start(program, arguments)
 }
 
+/// What a program that runs under `mana` has executed; `arguments` are its own, as it gave them. Where `mana` cannot run that, it runs
+/// without, as it would have.
+pub fn executed(note: &Note, arguments: Vec<OsString>) -> Result<Status, Failure> {
+    let program = program(&note.path, arguments);
+    let failure = match start_as(&program, Some(note)) {
+        Err(failure) => failure,
+        Ok(status) => return Ok(status),
+    };
+    let consequence = "it runs without mana, and there will be no more checkpoints";
+    line(format_args!("mana: {failure}; {consequence}"));
+    Err(Failure::new(Status::Failed, become_without_mana(&program)))
+}
+
 fn start(path: &Path, arguments: Vec<OsString>) -> Result<Status, Failure> {
+    start_as(&program(path, arguments), None)
+}
+
+fn start_as(program: &Program, note: Option<&Note>) -> Result<Status, Failure> {
     let settings = settings()?;
-    let needed = libraries_of(path);
-    refuse_other_mpis(path, &needed)?;
+    let needed = libraries_of(&program.path);
+    refuse_other_mpis(&program.path, &needed)?;
     serve_stub(&needed)?;
     mana_engine::set_settings(settings.for_engine(settings.directory()));
-    let started = entry::run(path, arguments, environment(), is_by_itself(&needed));
+    let started = entry::run(program, is_by_itself(&needed), note);
     never(started.map_err(Failure::from)?)
+}
+
+fn program(path: &Path, args: Vec<OsString>) -> Program {
+    Program {
+        path: path.to_owned(),
+        args,
+        env: environment(),
+    }
 }
 
 /// `mana restart CHECKPOINT`.
@@ -72,7 +99,8 @@ fn environment() -> Vec<OsString> {
         name.push(value);
         name
     };
-    std::env::vars_os().map(entry).collect()
+    let environment = Given::to_this_process().environment;
+    environment.into_iter().map(entry).collect()
 }
 
 /// The file that a shell would run.

@@ -100,7 +100,7 @@ fn instead(stub: &CString, result: i64) -> Option<i64> {
 }
 
 /// The last part of a NUL-terminated path, which the kernel has read.
-fn last_part(path: *const u8) -> *const u8 {
+pub(super) fn last_part(path: *const u8) -> *const u8 {
     let (mut name, mut at) = (path, path);
     loop {
         // SAFETY: inside the string, whose end is the NUL.

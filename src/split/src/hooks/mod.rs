@@ -15,9 +15,9 @@
 //! | clock_gettime, timer_settime, timerfd_settime | `clocks`: after a restart, the program's clocks are not the kernel's |
 //! | getpid, kill, tgkill … | `numbers`: after a restart, the process and its threads have other numbers than the program knows |
 //! | open, dup, pipe, close … | `descriptors`: whose a descriptor is; `libraries`: the MPI library that ld.so opens is the stub |
+//! | execve, execveat | `exec`: what the program becomes runs under mana, too |
 //!
-//! Everything else goes straight to the kernel, without a detour: execve too (a program that the upper half executes
-//! runs outside mana) and fork (the child has both halves and the same hooks).
+//! Everything else goes straight to the kernel, without a detour: fork too (the child has both halves and the same hooks).
 
 #![expect(unsafe_code, reason = "does the upper half's system calls")]
 // # Safety
@@ -28,6 +28,7 @@
 mod advice;
 mod clocks;
 mod descriptors;
+mod exec;
 mod libraries;
 mod memory;
 mod numbers;
@@ -37,6 +38,7 @@ pub(crate) mod waits;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use exec::{Given, Note, Variables, follow_exec};
 pub use libraries::{OTHER_MPIS, may_have_other_mpi, set_stub};
 pub use memory::set_on_unmap;
 pub(crate) use paths::{program, set_program};
@@ -49,7 +51,7 @@ use crate::steer::{
 use crate::{arch, children, seccomp, signals, sys, thread, timers, vdso, watches};
 
 /// Numbers of the virtualised system calls (x86-64).
-pub(crate) const VIRTUALISED: [i64; 50] = [
+pub(crate) const VIRTUALISED: [i64; 52] = [
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_brk,
@@ -65,6 +67,8 @@ pub(crate) const VIRTUALISED: [i64; 50] = [
     libc::SYS_readlinkat,
     libc::SYS_timer_create,
     libc::SYS_timer_delete,
+    libc::SYS_execve,
+    libc::SYS_execveat,
     // Those of `descriptors`:
     libc::SYS_open,
     libc::SYS_openat,
@@ -337,6 +341,8 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
         libc::SYS_timer_delete => timers::hook_delete(args),
         libc::SYS_tgkill => return numbers::with_kernels_numbers(call, true, true),
         libc::SYS_tkill => return numbers::with_kernels_numbers(call, true, false),
+        libc::SYS_execve => return exec::execve(call),
+        libc::SYS_execveat => return exec::execveat(call),
         AFTER => after(call),
         libc::SYS_wait4 | libc::SYS_waitid => {
             match children::wait(call.number, args, paths::copy_out) {

@@ -1,5 +1,7 @@
 //! /proc/self/exe: programs ask it for their own path, the dynamic loader for `$ORIGIN`. The kernel would say `mana`.
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -8,15 +10,28 @@ use crate::sys;
 
 /// The program's path, set by the loader before any hook runs.
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+/// The same, for the kernel.
+static PROGRAM_STRING: OnceLock<CString> = OnceLock::new();
 
 /// States what /proc/self/exe is to be. Only the first statement counts.
 pub(crate) fn set_program(path: PathBuf) {
+    if let Ok(string) = CString::new(path.as_os_str().as_bytes()) {
+        let _ = PROGRAM_STRING.set(string);
+    }
     let _ = PROGRAM.set(path);
 }
 
 /// The program's path, if one is loaded.
 pub(crate) fn program() -> Option<&'static Path> {
     PROGRAM.get().map(PathBuf::as_path)
+}
+
+/// `path`, or the program's where `path`, which the kernel has read, is its /proc entry.
+pub(super) fn program_at(path: u64) -> u64 {
+    match PROGRAM_STRING.get() {
+        Some(program) if is_own_exe(path as *const u8) => program.as_ptr() as u64,
+        _ => path,
+    }
 }
 
 /// readlink(2).

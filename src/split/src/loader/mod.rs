@@ -99,6 +99,36 @@ impl Loaded {
     }
 }
 
+/// Becomes `program` as execve(2) has it, without `mana`. Returns only when that fails, and why.
+#[must_use]
+pub fn become_without_mana(program: &Program) -> Error {
+    let failed = |source| Error::OpenProgram {
+        path: program.path.clone(),
+        source,
+    };
+    let strings = |all: &[OsString]| {
+        all.iter()
+            .map(|one| cstring(one))
+            .collect::<Result<Vec<_>>>()
+    };
+    let prepared = || {
+        let path = cstring(program.path.as_os_str())?;
+        Ok::<_, Error>((path, strings(&program.args)?, strings(&program.env)?))
+    };
+    let (path, args, env) = match prepared() {
+        Ok(prepared) => prepared,
+        Err(error) => return error,
+    };
+    let array = |all: &[CString]| -> Vec<*const libc::c_char> {
+        let pointers = all.iter().map(|one| one.as_ptr());
+        pointers.chain([std::ptr::null()]).collect()
+    };
+    forget_runtime_signals();
+    // SAFETY: NUL-terminated strings, and arrays of them that end with a null pointer; all of it lives until the call is over.
+    unsafe { libc::execve(path.as_ptr(), array(&args).as_ptr(), array(&env).as_ptr()) };
+    failed(std::io::Error::last_os_error())
+}
+
 /// Finds `name` in the directories of `path_variable` as execvp(3) does; a name with a slash is taken as it is.
 #[must_use]
 pub fn find_in_path(name: &OsStr, path_variable: &OsStr) -> Option<PathBuf> {
