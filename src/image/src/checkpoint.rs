@@ -1,4 +1,4 @@
-//! One checkpoint: a directory with a file per rank and a MANIFEST that vouches for them.
+//! One checkpoint: a directory with a file per rank and child, and a MANIFEST that vouches for them.
 
 use crate::{
     direct::read_prefix,
@@ -6,10 +6,11 @@ use crate::{
     error::ImageError,
     header::Header,
     layout::HEADER_BYTES,
-    manifest::{MANIFEST_NAME, Manifest, RankEntry, rank_file_name},
+    manifest::{MANIFEST_NAME, Manifest, file_name},
     reader::RankReader,
     store::Store,
     verify::VerifyReport,
+    writer::Written,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -61,7 +62,12 @@ impl Checkpoint {
 
     /// Where a rank's file is.
     pub fn rank_file(&self, rank: u32) -> PathBuf {
-        self.path.join(rank_file_name(rank))
+        self.path.join(file_name(rank, None))
+    }
+
+    /// Where the file of a rank's child is. A rank's children are counted from 1.
+    pub fn child_file(&self, rank: u32, child: u32) -> PathBuf {
+        self.path.join(file_name(rank, Some(child)))
     }
 
     /// Reads its manifest.
@@ -80,7 +86,7 @@ impl Checkpoint {
     }
 
     /// Checks what can be checked without reading memory: the manifest, the number of ranks if `ranks` is given, and
-    /// that each file is there, has its size, and begins with the header that the manifest knows.
+    /// that each file, of a rank or of a child, is there, has its size, and begins with the header that the manifest knows.
     ///
     /// # Errors
     /// Those of [`Checkpoint::manifest`]; [`ImageError::RankCount`], [`ImageError::MissingRank`], [`ImageError::Length`],
@@ -94,14 +100,14 @@ impl Checkpoint {
                 asked,
             });
         }
-        for entry in &manifest.files {
-            self.check_file(entry, manifest.ranks)?;
+        for written in manifest.written() {
+            self.check_file(written, manifest.ranks)?;
         }
         Ok(manifest)
     }
 
-    fn check_file(&self, entry: &RankEntry, ranks: u32) -> Result<(), ImageError> {
-        let path = self.path.join(&entry.file);
+    fn check_file(&self, written: &Written, ranks: u32) -> Result<(), ImageError> {
+        let path = self.path.join(written.file_name());
         let found_bytes = match std::fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -115,7 +121,7 @@ impl Checkpoint {
                 });
             }
         };
-        let expected_bytes = entry.written.file_bytes;
+        let expected_bytes = written.file_bytes;
         if found_bytes != expected_bytes {
             return Err(ImageError::Length {
                 path,
@@ -126,7 +132,7 @@ impl Checkpoint {
         let mut page = [0; HEADER_BYTES];
         Disk::default().step(Step::Open, &path, || read_prefix(&path, &mut page))?;
         Header::decode(&path, &page)?;
-        check_fingerprint(&path, entry, Header::fingerprint(&page))
+        check_fingerprint(&path, written, Header::fingerprint(&page))
     }
 
     /// Opens a rank's file and checks that it is the one that was committed.
@@ -134,32 +140,45 @@ impl Checkpoint {
     /// # Errors
     /// Those of [`Checkpoint::manifest`] and [`RankReader::open`]; [`ImageError::MissingRank`], [`ImageError::Foreign`].
     pub fn open_rank(&self, rank: u32) -> Result<RankReader, ImageError> {
+        self.open_file(rank, None)
+    }
+
+    /// Opens the file of a rank's child and checks that it is the one that was committed.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open_rank`].
+    pub fn open_child(&self, rank: u32, child: u32) -> Result<RankReader, ImageError> {
+        self.open_file(rank, Some(child))
+    }
+
+    fn open_file(&self, rank: u32, child: Option<u32>) -> Result<RankReader, ImageError> {
         let manifest = self.manifest()?;
-        let path = self.rank_file(rank);
-        let entry = manifest.files.get(rank as usize).filter(|_| path.exists());
-        let entry = entry.ok_or_else(|| ImageError::MissingRank {
+        let path = self.path.join(file_name(rank, child));
+        let written = manifest.find(rank, child).filter(|_| path.exists());
+        let written = written.ok_or_else(|| ImageError::MissingRank {
             path: path.clone(),
             ranks: manifest.ranks,
         })?;
         let reader = RankReader::open(&path)?;
-        check_fingerprint(&path, entry, reader.fingerprint())?;
+        check_fingerprint(&path, written, reader.fingerprint())?;
         Ok(reader)
     }
 
-    /// Reads everything again. One report per rank.
+    /// Reads everything again. One report per file: rank by rank, each followed by its children.
     ///
     /// # Errors
     /// Those of [`Checkpoint::check_files`] and [`RankReader::verify`].
     pub fn verify(&self) -> Result<Vec<VerifyReport>, ImageError> {
         let manifest = self.check_files(None)?;
-        (0..manifest.ranks)
-            .map(|rank| self.open_rank(rank)?.verify())
+        manifest
+            .written()
+            .map(|file| self.open_file(file.rank, file.child)?.verify())
             .collect()
     }
 }
 
-fn check_fingerprint(path: &Path, entry: &RankEntry, found: u64) -> Result<(), ImageError> {
-    let expected = entry.written.header_xxh3;
+fn check_fingerprint(path: &Path, written: &Written, found: u64) -> Result<(), ImageError> {
+    let expected = written.header_xxh3;
     if found == expected {
         return Ok(());
     }

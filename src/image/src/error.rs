@@ -7,7 +7,7 @@ use std::{fmt, io, path::PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
-    /// The page at the beginning of a rank file.
+    /// The page at the beginning of a rank's or child's file.
     Header,
     /// The engine's state.
     Metadata,
@@ -175,8 +175,9 @@ pub enum ImageError {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// A rank's file is not there.
-    #[error("{} is missing: the checkpoint has {ranks} ranks and needs one file for each; {OLDER}", path.display())]
+    /// A rank's file is not there, or that of a child.
+    #[error("{} is missing: the checkpoint has {ranks} ranks and needs one file for each, and for each child saved with them; {OLDER}",
+        path.display())]
     MissingRank {
         /// The file.
         path: PathBuf,
@@ -193,7 +194,7 @@ pub enum ImageError {
         /// The number of ranks that want to read it.
         asked: u32,
     },
-    /// A rank's file belongs to another checkpoint, or to another rank.
+    /// A file belongs to another checkpoint, or to another rank or child.
     #[error("{} does not belong to this checkpoint: {what}; {OLDER}", path.display())]
     Foreign {
         /// The file.

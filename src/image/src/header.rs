@@ -21,6 +21,7 @@ const AT_MEMORY_BYTES: usize = 32;
 const AT_RANK: usize = 40;
 const AT_RANKS: usize = 44;
 const AT_EPOCH: usize = 48;
+const AT_CHILD: usize = 56;
 const AT_SECTIONS: usize = 64;
 const SECTION_RECORD_BYTES: usize = 32;
 const AT_CHECKSUM: usize = HEADER_BYTES - 8;
@@ -83,6 +84,8 @@ pub struct Header {
     pub ranks: u32,
     /// Which checkpoint of the run this is.
     pub epoch: u64,
+    /// Which child process of the rank wrote the file, from 1; none where it was the rank itself.
+    pub child: Option<u32>,
     pub(crate) sections: [Section; SECTION_COUNT],
 }
 
@@ -99,6 +102,7 @@ impl Header {
         put_u32(page, AT_RANK, self.rank);
         put_u32(page, AT_RANKS, self.ranks);
         put_u64(page, AT_EPOCH, self.epoch);
+        put_u32(page, AT_CHILD, self.child.unwrap_or(0));
         for (number, section) in self.sections.iter().enumerate() {
             let at = AT_SECTIONS + number * SECTION_RECORD_BYTES;
             put_u64(page, at, section.offset);
@@ -173,6 +177,7 @@ impl Header {
             rank: get_u32(page, AT_RANK),
             ranks: get_u32(page, AT_RANKS),
             epoch: get_u64(page, AT_EPOCH),
+            child: Some(get_u32(page, AT_CHILD)).filter(|&child| child > 0),
             sections,
         })
     }

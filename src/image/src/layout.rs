@@ -14,7 +14,7 @@
 /// The first eight bytes of every rank file.
 pub const MAGIC: [u8; 8] = *b"MANA-IMG";
 
-/// The format that this crate writes, and the newest one that it reads.
+/// The format of a file that this crate writes, and the newest one that it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Alignment of everything in a file, and the unit of zero detection, in bytes. It is a property of the format:

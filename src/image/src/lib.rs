@@ -3,9 +3,10 @@
 //! ```text
 //!   ckpts/                        Store        a directory of checkpoints, numbered
 //!   ├─ ckpt-000002/               Checkpoint   committed: it is whole, by construction
-//!   │   ├─ MANIFEST               Manifest     who wrote it, and the fingerprint of every rank's file
+//!   │   ├─ MANIFEST               Manifest     who wrote it, and the fingerprint of every file
 //!   │   ├─ rank-00000.mana        RankReader   one rank's memory and state
-//!   │   └─ rank-00001.mana
+//!   │   ├─ rank-00001.mana
+//!   │   └─ rank-00001.child-00001.mana         the same of a child process of that rank
 //!   └─ ckpt-000003.partial/       RankWriter   being written; renamed only when every rank has succeeded
 //! ```
 //!
@@ -15,6 +16,7 @@
 //!   rank 0        Store::begin ─────────────────────────────► Store::commit ──► Store::prune
 //!   every rank         └► RankWriter::create, write_regions,       ▲
 //!                         write_metadata, finish ──► Written, left and taken as a note
+//!   every child        └► RankWriter::create_child, … ──► Written, put into that of its rank
 //! ```
 //!
 //! and one restart: [`locate`] → [`Checkpoint::rank_file`] → [`RankReader::open`] → [`RankReader::read_regions`].

@@ -15,23 +15,39 @@ use std::path::Path;
 /// The manifest's name in a checkpoint.
 pub(crate) const MANIFEST_NAME: &str = "MANIFEST";
 
-/// The manifest format that this crate writes, and the newest one that it reads.
-const MANIFEST_FORMAT: u32 = 1;
+/// The manifest format of a checkpoint whose ranks have no children. Every `mana` can read it.
+const WITHOUT_CHILDREN: u32 = 1;
+
+/// The one of a checkpoint in which some have, so that a `mana` that would restart the ranks alone refuses it; and the
+/// newest one that this crate reads.
+const WITH_CHILDREN: u32 = 2;
 
 /// What begins the last line.
 const SUM_WORD: &str = "xxh3-64 ";
 
-/// The name of a rank's file in a checkpoint.
-pub(crate) fn rank_file_name(rank: u32) -> String {
-    format!("rank-{rank:05}.mana")
+/// The name in a checkpoint of a rank's file, or of that of one of its children.
+pub(crate) fn file_name(rank: u32, child: Option<u32>) -> String {
+    match child {
+        None => format!("rank-{rank:05}.mana"),
+        Some(child) => format!("rank-{rank:05}.child-{child:05}.mana"),
+    }
 }
 
-/// One rank's file.
+/// The format that a manifest of these ranks needs.
+fn format_of<'a>(mut written: impl Iterator<Item = &'a Written>) -> u32 {
+    if written.all(|rank| rank.children.is_empty()) {
+        WITHOUT_CHILDREN
+    } else {
+        WITH_CHILDREN
+    }
+}
+
+/// One rank's file, and with it those of its children.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankEntry {
     /// Its name in the checkpoint's directory.
     pub file: String,
-    /// What the rank reported.
+    /// What the rank reported; its children's reports are in it.
     pub written: Written,
 }
 
@@ -66,11 +82,11 @@ impl Manifest {
     ) -> Self {
         written.sort_unstable_by_key(|rank| rank.rank);
         let entry = |written: Written| RankEntry {
-            file: rank_file_name(written.rank),
+            file: written.file_name(),
             written,
         };
         Self {
-            format: MANIFEST_FORMAT,
+            format: format_of(written.iter()),
             number,
             epoch,
             ranks: written.len() as u32,
@@ -81,15 +97,31 @@ impl Manifest {
         }
     }
 
-    /// Where the time went: what came before, then the slowest rank's parts of writing.
+    /// What was reported of every file: rank by rank, each followed by its children.
+    pub fn written(&self) -> impl Iterator<Item = &Written> {
+        self.files.iter().flat_map(|entry| entry.written.family())
+    }
+
+    /// How many children of `rank` the checkpoint has.
+    pub fn children(&self, rank: u32) -> usize {
+        let entry = self.files.get(rank as usize);
+        entry.map_or(0, |entry| entry.written.children.len())
+    }
+
+    /// What a rank, or one of its children, reported.
+    pub(crate) fn find(&self, rank: u32, child: Option<u32>) -> Option<&Written> {
+        let written = &self.files.get(rank as usize)?.written;
+        written.family().find(|report| report.child == child)
+    }
+
+    /// Where the time went: what came before, then the parts of writing, each as the slowest rank or child took for it.
     pub fn phases(&self) -> Vec<Phase> {
-        let slowest =
-            |field: fn(&Written) -> u64| self.files.iter().map(|entry| field(&entry.written)).max();
+        let slowest = |field: fn(&Written) -> u64| self.written().map(field).max();
         let of = |name: &str, field| Phase::new(name, slowest(field).unwrap_or(0));
         let mut phases = self.phases_before.clone();
-        phases.push(of("write memory", |rank| rank.timings.memory_ns));
-        phases.push(of("write sections", |rank| rank.timings.tail_ns));
-        phases.push(of("fsync", |rank| rank.timings.sync_ns));
+        phases.push(of("write memory", |one| one.timings.memory_ns));
+        phases.push(of("write sections", |one| one.timings.tail_ns));
+        phases.push(of("fsync", |one| one.timings.sync_ns));
         phases
     }
 
@@ -136,31 +168,36 @@ impl Manifest {
         }
         let version: Version =
             serde_json::from_slice(json).map_err(|error| bad(error.to_string()))?;
-        if version.format > MANIFEST_FORMAT {
+        if version.format > WITH_CHILDREN {
             return Err(ImageError::Newer {
                 path: path.to_owned(),
                 found: version.format,
-                supported: MANIFEST_FORMAT,
+                supported: WITH_CHILDREN,
             });
         }
         let manifest: Self =
             serde_json::from_slice(json).map_err(|error| bad(error.to_string()))?;
+        manifest.check().map_err(bad)?;
+        Ok(manifest)
+    }
+
+    /// Has every rank its entry, with its own children, and does the format allow for them?
+    fn check(&self) -> Result<(), String> {
         // A name that is not the rank's own could lead out of the directory.
         let right = |entry: &RankEntry, rank| {
-            entry.written.rank == rank && entry.file == rank_file_name(rank)
+            entry.written.rank == rank && entry.file == file_name(rank, None)
         };
-        let in_order = manifest
-            .files
-            .iter()
-            .zip(0..)
-            .all(|(entry, rank)| right(entry, rank));
-        if !in_order || manifest.files.len() != manifest.ranks as usize {
-            return Err(bad(format!(
-                "{} ranks and {} files",
-                manifest.ranks,
-                manifest.files.len()
-            )));
+        let mut entries = self.files.iter().zip(0..);
+        let in_order = entries.all(|(entry, rank)| right(entry, rank));
+        if !in_order || self.files.len() != self.ranks as usize {
+            let files = self.files.len();
+            return Err(format!("{} ranks and {files} files", self.ranks));
         }
-        Ok(manifest)
+        let reports = || self.files.iter().map(|entry| &entry.written);
+        reports().try_for_each(Written::check_children)?;
+        if self.format.max(WITHOUT_CHILDREN) < format_of(reports()) {
+            return Err(format!("format {} knows no children", self.format));
+        }
+        Ok(())
     }
 }

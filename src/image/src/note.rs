@@ -1,7 +1,7 @@
 //! How the rank that commits learns what the others have written.
 //!
 //! ```text
-//!   every rank   RankWriter::finish ─► Written ─► ckpt-000003.partial/rank-00002.written
+//!   every rank   RankWriter::finish ─► Written ─► ckpt-000003.partial/rank-00002.written, its children's in it
 //!   rank 0       all of these ─► MANIFEST, and they are gone
 //! ```
 //!
@@ -24,7 +24,8 @@ fn note_path(directory: &Path, rank: u32) -> PathBuf {
 }
 
 impl Written {
-    /// Leaves word of it in the partial checkpoint `directory`, for [`Pending::take_notes`].
+    /// Leaves word of it in the partial checkpoint `directory`, for [`Pending::take_notes`]. That is a rank's to do: a
+    /// child's report belongs into that of its rank before.
     ///
     /// # Errors
     /// [`ImageError::Io`], [`ImageError::Encode`].

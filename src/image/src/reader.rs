@@ -1,4 +1,4 @@
-//! Reads the file of one rank, and believes nothing that a checksum does not vouch for.
+//! Reads the file of one rank or child, and believes nothing that a checksum does not vouch for.
 //!
 //! [`RankReader::open`] checks header and sections; memory is checked while it is read. Chunks are decoded in parallel
 //! into disjoint parts of the destination; a raw chunk is read straight to its place.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   begin            ckpt-000003.partial/              mkdir: whoever makes it owns the number; locked while it is written
-//!   every rank       ckpt-000003.partial/rank-….mana   written and fsynced
+//!   every rank       ckpt-000003.partial/rank-….mana   written and fsynced, and its children's
 //!   commit           ckpt-000003.partial/MANIFEST      written, fsynced; the directory fsynced
 //!                    ckpt-000003/                      rename: from here on it exists; the parent fsynced
 //!   prune            ckpt-000001.retired/              renamed first, so that nobody sees half of it; then removed
@@ -15,7 +15,7 @@ use crate::{
     disk::{Disk, FaultPoint, Step, sync_directory},
     error::ImageError,
     info::Phase,
-    manifest::{MANIFEST_NAME, Manifest, rank_file_name},
+    manifest::{MANIFEST_NAME, Manifest},
     writer::Written,
 };
 use rustix::fs::FlockOperation;
@@ -73,7 +73,7 @@ impl Pending {
         self.number
     }
 
-    /// The directory that every rank writes its file into.
+    /// The directory that every rank and child writes its file into.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -210,8 +210,9 @@ impl Store {
         }
     }
 
-    /// Commits: all `ranks` ranks have succeeded, and `written` is what they reported. `phases_before` is what came
-    /// before the writing. After an error the checkpoint is gone, and older ones are as they were.
+    /// Commits: all `ranks` ranks have succeeded, and `written` is what they reported, each with its children's reports in
+    /// its own. `phases_before` is what came before the writing. After an error the checkpoint is gone, and older ones are
+    /// as they were.
     ///
     /// # Errors
     /// [`ImageError::NotComplete`], [`ImageError::Io`].
@@ -320,7 +321,7 @@ fn is_unlocked(path: &Path) -> bool {
         .is_ok_and(|dir| rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
-/// Every rank has reported, and this process sees every file as large as it was reported.
+/// Every rank has reported, with its children, and this process sees every file as large as it was reported.
 fn check_complete(
     number: u64,
     ranks: u32,
@@ -337,16 +338,9 @@ fn check_complete(
                 return Err(incomplete(format!("rank {rank} has reported twice")));
             }
         };
-        let path = partial.join(rank_file_name(rank));
-        let found = fs::metadata(&path).map(|metadata| metadata.len());
-        if found.as_ref().ok() != Some(&report.file_bytes) {
-            let found =
-                found.map_or_else(|error| error.to_string(), |bytes| format!("{bytes} bytes"));
-            return Err(incomplete(format!(
-                "rank {rank} wrote {} bytes, and here {} has {found}: MANA_CKPT_DIR must be on a file system that all nodes share",
-                report.file_bytes,
-                path.display()
-            )));
+        report.check_children().map_err(incomplete)?;
+        for file in report.family() {
+            check_size(partial, file).map_err(incomplete)?;
         }
     }
     if written.len() > ranks as usize {
@@ -356,6 +350,21 @@ fn check_complete(
         )));
     }
     Ok(())
+}
+
+/// This process sees a file as large as it was reported.
+fn check_size(partial: &Path, report: &Written) -> Result<(), String> {
+    let path = partial.join(report.file_name());
+    let found = fs::metadata(&path).map(|metadata| metadata.len());
+    if found.as_ref().ok() == Some(&report.file_bytes) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|error| error.to_string(), |bytes| format!("{bytes} bytes"));
+    Err(format!(
+        "{report} wrote {} bytes, and here {} has {found}: MANA_CKPT_DIR must be on a file system that all nodes share",
+        report.file_bytes,
+        path.display()
+    ))
 }
 
 #[cfg(test)]

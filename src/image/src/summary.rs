@@ -91,13 +91,13 @@ pub struct CheckpointSummary {
     pub mana_version: String,
     /// The size of all files.
     pub file_bytes: u64,
-    /// The memory of all ranks.
+    /// The memory of all ranks and their children.
     pub memory_bytes: u64,
-    /// What each codec was used for, over all ranks.
+    /// What each codec was used for, over all files.
     pub codecs: Vec<CodecSummary>,
     /// How long it took from the request to the cut, in nanoseconds.
     pub until_cut_ns: Option<u64>,
-    /// Where the time went. Each is the slowest rank's, in the order in which they happen.
+    /// Where the time went. Each is the slowest rank's or child's, in the order in which they happen.
     pub phases: Vec<Phase>,
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn codec_summaries(chunks: &[Chunk]) -> Vec<CodecSummary> {
         .collect()
 }
 
-/// The sum of several ranks' codecs.
+/// The sum of several files' codecs.
 fn add_codecs<'a>(all: impl Iterator<Item = &'a CodecSummary> + Clone) -> Vec<CodecSummary> {
     let of = |codec| {
         let mine = all.clone().filter(|summary| summary.codec == codec);
@@ -226,7 +226,7 @@ impl Checkpoint {
                 };
             }
         };
-        let written = || manifest.files.iter().map(|entry| &entry.written);
+        let written = || manifest.written();
         CheckpointSummary {
             problem: self.check_files(None).err().map(|error| error.to_string()),
             number: manifest.number,
@@ -234,11 +234,11 @@ impl Checkpoint {
             ranks: manifest.ranks,
             committed_unix_ns: manifest.committed_unix_ns,
             mana_version: manifest.mana_version.clone(),
-            file_bytes: written().map(|rank| rank.file_bytes).sum(),
-            memory_bytes: written().map(|rank| rank.memory_bytes).sum(),
+            file_bytes: written().map(|file| file.file_bytes).sum(),
+            memory_bytes: written().map(|file| file.memory_bytes).sum(),
             codecs: add_codecs(
                 written()
-                    .flat_map(|rank| &rank.codecs)
+                    .flat_map(|file| &file.codecs)
                     .collect::<Vec<_>>()
                     .into_iter(),
             ),

@@ -10,6 +10,10 @@ use std::time::Instant;
 /// What was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct VerifyReport {
+    /// The rank whose file it is, or whose child's.
+    pub rank: u32,
+    /// The child, from 1; none for the rank itself.
+    pub child: Option<u32>,
     /// The size of the file: all of it was read.
     pub file_bytes: u64,
     /// Chunks whose checksum was right and that decode to the right length.
@@ -38,6 +42,8 @@ impl RankReader {
                 .map_err(|what| self.undecodable(chunk, what))
         })?;
         Ok(VerifyReport {
+            rank: self.header().rank,
+            child: self.header().child,
             file_bytes: self.header().file_bytes,
             chunks: self.chunks().len() as u64,
             wall_ns: elapsed_ns(begin),

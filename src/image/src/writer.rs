@@ -1,4 +1,4 @@
-//! Writes the file of one rank.
+//! Writes the file of one rank, or of one of its child processes.
 //!
 //! The order of events makes the header the proof of the rest: memory first, then the sections that say where it
 //! lies, then the header that says where those are, then fsync. A file without a header was never finished, and a
@@ -13,7 +13,7 @@ use crate::{
     index::{self, Chunk},
     info::WriterInfo,
     layout::{FORMAT_VERSION, HEADER_BYTES, page_ceil},
-    manifest::rank_file_name,
+    manifest::file_name,
     plan::spans,
     region::{Region, RegionSource},
     summary::{CodecSummary, codec_summaries},
@@ -22,6 +22,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    fmt,
     io::IoSlice,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
@@ -71,7 +72,10 @@ pub struct WriteTimings {
     pub sync_ns: u64,
 }
 
-/// What a rank reports when its file is on the disk. Rank 0 needs it of every rank to commit.
+/// What a rank reports when its file is on the disk, and those of its children. Rank 0 needs it of every rank to commit.
+///
+/// A child reports to its rank, which adds that to its own report before it leaves word of it. Where there are no
+/// children a field is left out, so an encoding has to have the fields' names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Written {
     /// The rank.
@@ -88,13 +92,63 @@ pub struct Written {
     pub timings: WriteTimings,
     /// Did the file system take O_DIRECT?
     pub direct: bool,
+    /// Which child process of the rank this is, from 1; none for the rank itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<u32>,
+    /// Of a rank: what its children have written, by number, each from 1 to the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Written>,
 }
 
-/// Writes one rank's file into a partial checkpoint. Dropped before [`RankWriter::finish`], it removes the file.
+impl Written {
+    /// The report itself, then its children's.
+    pub(crate) fn family(&self) -> impl Iterator<Item = &Written> {
+        std::iter::once(self).chain(&self.children)
+    }
+
+    /// The name of its file.
+    pub(crate) fn file_name(&self) -> String {
+        file_name(self.rank, self.child)
+    }
+
+    /// Is this a rank's report, with children that are its own, numbered from 1 without a gap, and without children?
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub(crate) fn check_children(&self) -> Result<(), String> {
+        let rank = self.rank;
+        if let Some(child) = self.child {
+            return Err(format!("child {child} of rank {rank} stands for its rank"));
+        }
+        for (report, number) in self.children.iter().zip(1..) {
+            if report.rank != rank || report.child != Some(number) {
+                let why = format!("{report} stands where child {number} of rank {rank} should");
+                return Err(why);
+            }
+            if !report.children.is_empty() {
+                return Err(format!("{report} has children itself"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Written {
+    /// Whose report it is.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.child {
+            Some(child) => write!(out, "child {child} of rank {}", self.rank),
+            None => write!(out, "rank {}", self.rank),
+        }
+    }
+}
+
+/// Writes one rank's or child's file into a partial checkpoint. Dropped before [`RankWriter::finish`], it removes the file.
 #[derive(Debug)]
 pub struct RankWriter {
     path: PathBuf,
     rank: u32,
+    child: Option<u32>,
     file: DirectFile,
     disk: Disk,
     options: WriteOptions,
@@ -113,7 +167,29 @@ impl RankWriter {
     /// # Errors
     /// [`ImageError::Io`], also when the file exists.
     pub fn create(partial: &Path, rank: u32, options: WriteOptions) -> Result<Self, ImageError> {
-        let path = partial.join(rank_file_name(rank));
+        Self::create_file(partial, rank, None, options)
+    }
+
+    /// Begins the file of a child process of `rank`, beside that of the rank. A rank's children are counted from 1.
+    ///
+    /// # Errors
+    /// [`ImageError::Io`], also when the file exists.
+    pub fn create_child(
+        partial: &Path,
+        rank: u32,
+        child: u32,
+        options: WriteOptions,
+    ) -> Result<Self, ImageError> {
+        Self::create_file(partial, rank, Some(child), options)
+    }
+
+    fn create_file(
+        partial: &Path,
+        rank: u32,
+        child: Option<u32>,
+        options: WriteOptions,
+    ) -> Result<Self, ImageError> {
+        let path = partial.join(file_name(rank, child));
         let disk = Disk::new(options.faults.clone());
         let file = disk.step(Step::CreateFile, &path, || {
             DirectFile::create(&path, !options.buffered)
@@ -121,6 +197,7 @@ impl RankWriter {
         Ok(Self {
             path,
             rank,
+            child,
             file,
             disk,
             options,
@@ -214,6 +291,7 @@ impl RankWriter {
             rank: self.rank,
             ranks: info.ranks,
             epoch: info.epoch,
+            child: self.child,
             sections: tail.sections,
         };
         debug_assert_eq!(header.file_bytes, page_ceil(header.file_bytes));
@@ -235,6 +313,8 @@ impl RankWriter {
             codecs: codec_summaries(&self.chunks),
             timings: self.timings,
             direct: self.file.is_direct(),
+            child: self.child,
+            children: Vec::new(),
         })
     }
 

@@ -129,6 +129,11 @@ pub fn memory_dir() -> tempfile::TempDir {
     .expect("a directory")
 }
 
+/// What a child has in memory and beside it, as a number that no rank has.
+pub fn child_seed(rank: u32, child: u32) -> u32 {
+    100 * (rank + 1) + child
+}
+
 /// Writes a rank's file.
 pub fn write_rank(
     dir: &Path,
@@ -137,14 +142,36 @@ pub fn write_rank(
     memory: &[(Region, MmapMut)],
     options: WriteOptions,
 ) -> Result<Written, mana_image::ImageError> {
-    let mut writer = RankWriter::create(dir, rank, options)?;
+    let writer = RankWriter::create(dir, rank, options)?;
+    write_all(writer, memory, &state(rank), &info(rank, ranks))
+}
+
+/// Writes a child's file.
+pub fn write_child(
+    dir: &Path,
+    (rank, child): (u32, u32),
+    ranks: u32,
+    options: WriteOptions,
+) -> Result<Written, mana_image::ImageError> {
+    let writer = RankWriter::create_child(dir, rank, child, options)?;
+    let seed = child_seed(rank, child);
+    let memory = small_memory(u64::from(seed));
+    write_all(writer, &memory, &state(seed), &info(rank, ranks))
+}
+
+fn write_all(
+    mut writer: RankWriter,
+    memory: &[(Region, MmapMut)],
+    state: &State,
+    info: &WriterInfo,
+) -> Result<Written, mana_image::ImageError> {
     writer.write_regions(
         memory
             .iter()
             .map(|(region, bytes)| RegionSource::whole(region.clone(), bytes)),
     )?;
-    writer.write_metadata(&state(rank))?;
-    writer.finish(&info(rank, ranks))
+    writer.write_metadata(state)?;
+    writer.finish(info)
 }
 
 /// Writes and commits a checkpoint of small memories.
@@ -153,11 +180,25 @@ pub fn write_checkpoint(
     ranks: u32,
     options: &WriteOptions,
 ) -> Result<Checkpoint, mana_image::ImageError> {
+    write_family(store, &vec![0; ranks as usize], options)
+}
+
+/// Writes and commits a checkpoint of ranks that have so many children each.
+pub fn write_family(
+    store: &Store,
+    children: &[u32],
+    options: &WriteOptions,
+) -> Result<Checkpoint, mana_image::ImageError> {
     let pending = store.begin()?;
-    for rank in 0..ranks {
+    let ranks = children.len() as u32;
+    for (rank, &count) in (0..).zip(children) {
         let memory = small_memory(u64::from(rank) + 1);
-        write_rank(pending.path(), rank, ranks, &memory, options.clone())?
-            .leave_note(pending.path(), options.faults.clone())?;
+        let mut written = write_rank(pending.path(), rank, ranks, &memory, options.clone())?;
+        for child in 1..=count {
+            let of_child = write_child(pending.path(), (rank, child), ranks, options.clone())?;
+            written.children.push(of_child);
+        }
+        written.leave_note(pending.path(), options.faults.clone())?;
     }
     let written = pending.take_notes(ranks)?;
     store.commit(

@@ -1,5 +1,6 @@
 //! Tests of images from outside: what a user of the crate, or of the disk below it, can do to them.
 
+mod children;
 mod common;
 mod damage;
 mod every_step;

@@ -1,17 +1,19 @@
 //! What was written once stays readable, and reads as what it was.
 
-use crate::common::{State, info, small_memory, state, write_checkpoint};
-use mana_image::{Compression, RankReader, RankWriter, RegionSource, Store, WriteOptions, locate};
+use crate::common::{State, child_seed, info, small_memory, state, write_family};
+use mana_image::{
+    Compression, Manifest, RankReader, RankWriter, RegionSource, Store, WriteOptions, locate,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::tempdir;
 
-/// A checkpoint of format 1, kept in the repository.
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-1")
+/// A checkpoint whose manifest has this format, kept in the repository.
+fn golden(format: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/format-{format}"))
 }
 
-/// Makes the golden checkpoint anew: only when a new format version begins, in a directory of its own.
+/// Makes the newest golden checkpoint anew: only when a new format version begins, in a directory of its own.
 /// `cargo test -p mana_image -- --ignored write_golden`
 #[test]
 #[ignore = "writes into the source tree"]
@@ -23,21 +25,17 @@ fn write_golden() {
         compression: Compression::Auto,
         ..WriteOptions::default()
     };
-    let checkpoint = write_checkpoint(&store, 1, &options).unwrap();
-    fs::create_dir_all(golden()).unwrap();
-    for file in ["MANIFEST", "rank-00000.mana"] {
-        fs::copy(checkpoint.path().join(file), golden().join(file)).unwrap();
+    let checkpoint = write_family(&store, &[1], &options).unwrap();
+    fs::create_dir_all(golden(2)).unwrap();
+    for file in fs::read_dir(checkpoint.path()).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), golden(2).join(file.file_name())).unwrap();
     }
 }
 
-#[test]
-fn format_1_stays_readable() {
-    let checkpoint = locate(&golden()).unwrap();
-    checkpoint.verify().unwrap();
-    let reader = checkpoint.open_rank(0).unwrap();
-    assert_eq!(reader.info(), &info(0, 1));
-    assert_eq!(reader.metadata::<State>().unwrap(), state(0));
-    for (number, (region, expected)) in small_memory(1).iter().enumerate() {
+/// The file is rank 0's, or its child's, and `seed` is that of its memory.
+fn expect_content(reader: &RankReader, seed: u64) {
+    for (number, (region, expected)) in small_memory(seed).iter().enumerate() {
         assert_eq!(&reader.regions()[number], region);
         let mut found = vec![0xff; expected.len()];
         reader.read_region_into(number, &mut found).unwrap();
@@ -46,8 +44,39 @@ fn format_1_stays_readable() {
 }
 
 #[test]
+fn format_1_stays_readable() {
+    let checkpoint = locate(&golden(1)).unwrap();
+    checkpoint.verify().unwrap();
+    let reader = checkpoint.open_rank(0).unwrap();
+    assert_eq!(reader.info(), &info(0, 1));
+    assert_eq!(reader.metadata::<State>().unwrap(), state(0));
+    expect_content(&reader, 1);
+}
+
+#[test]
+fn format_2_stays_readable() {
+    let checkpoint = locate(&golden(2)).unwrap();
+    assert_eq!(checkpoint.verify().unwrap().len(), 2);
+    expect_content(&checkpoint.open_rank(0).unwrap(), 1);
+    let child = checkpoint.open_child(0, 1).unwrap();
+    let seed = child_seed(0, 1);
+    assert_eq!(child.metadata::<State>().unwrap(), state(seed));
+    expect_content(&child, u64::from(seed));
+}
+
+/// A manifest without children is written as it was before there were any.
+#[test]
+fn format_1_is_still_written() {
+    let text = fs::read_to_string(golden(1).join("MANIFEST")).unwrap();
+    let (json, _) = text.split_once("xxh3-64").unwrap();
+    let manifest: Manifest = serde_json::from_str(json).unwrap();
+    let again = serde_json::to_string_pretty(&manifest).unwrap();
+    assert_eq!(again + "\n", json);
+}
+
+#[test]
 fn the_summary_says_it_all() {
-    let summary = locate(&golden()).unwrap().open_rank(0).unwrap().summary();
+    let summary = locate(&golden(1)).unwrap().open_rank(0).unwrap().summary();
     let mut value = serde_json::to_value(summary).unwrap();
     value["path"] = "rank-00000.mana".into();
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
@@ -55,7 +84,7 @@ fn the_summary_says_it_all() {
 
 #[test]
 fn the_summary_of_a_checkpoint_says_it_all() {
-    let mut value = serde_json::to_value(locate(&golden()).unwrap().summary()).unwrap();
+    let mut value = serde_json::to_value(locate(&golden(1)).unwrap().summary()).unwrap();
     value["path"] = "format-1".into();
     insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
 }
