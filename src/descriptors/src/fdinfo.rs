@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use crate::locks::{self, Lock};
 use crate::saved::{FileId, Watched};
+use crate::table::Table;
 
 /// The lines about one descriptor.
 pub(crate) struct FdInfo(String);
 
 impl FdInfo {
-    /// Reads what there is about `number`.
-    pub(crate) fn read(number: i32) -> std::io::Result<Self> {
-        std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).map(Self)
+    /// Reads what there is about a number of `table`.
+    pub(crate) fn read(table: Table, number: i32) -> std::io::Result<Self> {
+        std::fs::read_to_string(table.path("fdinfo", number)).map(Self)
     }
 
     /// What stands behind `name:`.

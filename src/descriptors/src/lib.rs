@@ -8,6 +8,9 @@
 //!           +-+-+----------> what the launcher gave                 ->  what the new launcher gives
 //! ```
 //!
+//! Processes of one program share open files, such as the two ends of a pipe. So they are described together and opened together,
+//! by one of them, the root; the others, its members, send and receive descriptors (see [`Lent`]).
+//!
 //! What cannot be kept (a connection to another machine, a pipe to a process that is in no image) is named when it is
 //! saved, and is like a peer that has gone after a restart: reading ends at once.
 //!
@@ -18,6 +21,7 @@ mod claim;
 mod error;
 mod fdinfo;
 mod locks;
+mod members;
 #[expect(
     unsafe_code,
     reason = "numbers of descriptors that the caller owns; see # Safety there"
@@ -34,17 +38,21 @@ mod sockets;
 mod special;
 mod standard;
 mod stored;
+mod table;
 mod terminals;
 mod watches;
 
 pub use claim::is_accepted;
 pub use error::DescriptorError;
 pub use locks::{Lock, LockKind, lock};
+pub use members::{Lent, MemberDescriptors};
 pub use number::with_table_of_its_own;
 pub use regular::FilePolicy;
-pub use restore::restore;
-pub use save::{Program, save};
-pub use saved::{Descriptors, FileId, Lost, Number, OpenFile, StoredFile, StoredKind, What};
+pub use restore::{Restored, restore, restore_all};
+pub use save::{Program, save, save_all};
+pub use saved::{
+    Descriptors, FileId, Lost, Number, OpenFile, StoredFile, StoredKind, Watched, What,
+};
 pub use sockets::{Message, Socket, SocketOption, State as SocketState};
 pub use standard::Standard;
 pub use stored::{Stored, stored_kind};

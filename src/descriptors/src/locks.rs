@@ -68,29 +68,32 @@ pub(crate) fn parse(line: &str) -> Option<Lock> {
     })
 }
 
-/// Takes all locks again. From here on no descriptor of a locked file may be closed.
+/// Takes all locks again, but those of files that only members have: they do it themselves. From here on no descriptor of a
+/// locked file may be closed.
 ///
 /// # Errors
 /// [`DescriptorError::Locked`] when somebody else has got one, [`DescriptorError::Os`] when the system refuses otherwise.
 pub fn lock(saved: &Descriptors) -> Result<(), DescriptorError> {
     for (at, file) in saved.files.iter().enumerate() {
-        let number = saved.numbers.iter().find(|number| number.file == at);
-        let Some(number) = number.map(|number| number.number) else {
-            continue;
-        };
-        for lock in &file.locks {
-            let descriptor = number::borrow(number).ok_or_else(|| {
-                DescriptorError::Inconsistent(format!(
-                    "descriptor {number} has a lock and is closed"
-                ))
-            })?;
-            match take(descriptor, lock) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
-                    return Err(DescriptorError::Locked { number });
-                }
-                Err(errno) => return Err(os(number, "file", "locking it again")(errno)),
+        if let Some((None, number)) = saved.owner(at) {
+            take_all(number, &file.locks)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the locks of one file.
+pub(crate) fn take_all(number: i32, locks: &[Lock]) -> Result<(), DescriptorError> {
+    for lock in locks {
+        let descriptor = number::borrow(number).ok_or_else(|| {
+            DescriptorError::Inconsistent(format!("descriptor {number} has a lock and is closed"))
+        })?;
+        match take(descriptor, lock) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
+                return Err(DescriptorError::Locked { number });
             }
+            Err(errno) => return Err(os(number, "file", "locking it again")(errno)),
         }
     }
     Ok(())

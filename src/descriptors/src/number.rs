@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 
 use crate::locks::Lock;
+use crate::table::Table;
 
 /// The open descriptor `number`; `None` where it is closed.
 pub(crate) fn borrow(number: RawFd) -> Option<BorrowedFd<'static>> {
@@ -36,13 +37,21 @@ pub(crate) fn place(descriptor: OwnedFd, number: RawFd) -> Result<(), Errno> {
 }
 
 /// Whether two descriptors share one open file description (dup(2)), by kcmp(2); `None` where the kernel does not say.
-pub(crate) fn share(first: RawFd, second: RawFd) -> Option<bool> {
+pub(crate) fn share(first: (Table, RawFd), second: (Table, RawFd)) -> Option<bool> {
     /// KCMP_FILE of linux/kcmp.h.
     const KCMP_FILE: i32 = 0;
-    let process = rustix::process::getpid().as_raw_nonzero().get();
+    let tasks = (first.0.task(), second.0.task());
     // SAFETY: kcmp(2) takes five numbers and looks only.
-    let order =
-        unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, first, second) };
+    let order = unsafe {
+        libc::syscall(
+            libc::SYS_kcmp,
+            tasks.0,
+            tasks.1,
+            KCMP_FILE,
+            first.1,
+            second.1,
+        )
+    };
     (order >= 0).then_some(order == 0)
 }
 

@@ -67,8 +67,7 @@ pub(crate) fn save(found: &[Found], saved: &mut Descriptors) -> Result<(), Descr
                     }
                     saved.files[at].what = What::Lost;
                     let why = "its other end is in another process";
-                    let lost = Lost::descriptor(found[at].number, &found[at].link, why);
-                    saved.lost.push(lost);
+                    saved.lost.push(Lost::descriptor(&found[at], why));
                 }
             }
         }

@@ -19,6 +19,7 @@ use crate::locks::LockKind;
 use crate::number;
 use crate::save::Found;
 use crate::saved::FileId;
+use crate::table::Table;
 
 /// All of a file.
 pub(crate) fn all(found: &Found) -> io::Result<Vec<u8>> {
@@ -27,7 +28,7 @@ pub(crate) fn all(found: &Found) -> io::Result<Vec<u8>> {
     if !is_write_only && !found.flags.intersects(OFlags::PATH | OFlags::DIRECT) {
         return at_once(found.descriptor, bytes);
     }
-    let open_and_read = || open_and_read(found.number);
+    let open_and_read = || open_and_read(found.here);
     match number::with_table_of_its_own(&open_and_read) {
         // Where that is not allowed (some containers), the file may be closed if nothing depends on it.
         Err(_) if !has_process_lock(found.id())? => open_and_read(),
@@ -54,7 +55,7 @@ fn at_once(file: BorrowedFd<'_>, bytes: usize) -> io::Result<Vec<u8>> {
 
 fn open_and_read(number: i32) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    File::open(format!("/proc/self/fd/{number}"))?.read_to_end(&mut content)?;
+    File::open(Table::Thread.path("fd", number))?.read_to_end(&mut content)?;
     Ok(content)
 }
 
@@ -67,7 +68,9 @@ fn has_process_lock(id: FileId) -> io::Result<bool> {
         let is_of_file = number::borrow(number)
             .and_then(|it| rustix::fs::fstat(it).ok())
             .is_some_and(|stat| (stat.st_dev, stat.st_ino) == id);
-        let locks = || FdInfo::read(number).map_or_else(|_| Vec::new(), |info| info.locks());
+        let locks = || {
+            FdInfo::read(Table::Process, number).map_or_else(|_| Vec::new(), |info| info.locks())
+        };
         is_of_file && locks().iter().any(|lock| lock.kind == LockKind::Process)
     }))
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   open each file (above all numbers of the program)  ->  dup2 to its numbers  ->  fill epoll sets
+//!                                                      ->  a duplicate for each number of a member (see `members`)
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
 use crate::number;
 use crate::pipes::Ends;
 use crate::regular::{self, FilePolicy, open_flags};
-use crate::saved::{Descriptors, FileId, OpenFile, What};
+use crate::saved::{Descriptors, FileId, Number, OpenFile, What};
 use crate::sockets;
 use crate::special;
 use crate::stored::Stored;
@@ -34,8 +35,56 @@ pub fn restore(
     policy: FilePolicy,
     note_watched: &dyn Fn(&Path, FileId),
 ) -> Result<Stored, DescriptorError> {
-    let above = saved.highest().map_or(3, |highest| highest.max(2) + 1);
+    restore_all(saved, policy, note_watched).map(|restored| restored.stored)
+}
+
+/// What there is once everything is open again.
+#[derive(Debug)]
+pub struct Restored {
+    /// The files that were made again.
+    pub stored: Stored,
+    /// What each member is to receive, in the order of its list in [`Descriptors::members`]. They lie above all numbers of the
+    /// root, and are to be dropped before it calls [`lock`](crate::lock).
+    pub members: Vec<Vec<OwnedFd>>,
+}
+
+/// As [`restore`], for all processes of a program: this one is its root, the members' descriptors are returned.
+///
+/// # Errors
+/// As for [`restore`].
+pub fn restore_all(
+    saved: &Descriptors,
+    policy: FilePolicy,
+    note_watched: &dyn Fn(&Path, FileId),
+) -> Result<Restored, DescriptorError> {
+    let above = above(&saved.numbers);
     let stored = Stored::make(&saved.stored, above)?;
+    let opened = open_all(saved, &stored, above, policy, note_watched)?;
+    let copies = |numbers: &Vec<Number>| {
+        let copies = numbers.iter().map(|number| copy(*number, &opened, above));
+        copies.collect::<Result<Vec<_>, _>>()
+    };
+    let members = saved.members.iter().map(copies);
+    let members = members.collect::<Result<Vec<_>, _>>()?;
+    for number in &saved.numbers {
+        put(copy(*number, &opened, above)?, *number)?;
+    }
+    for (at, file) in saved.files.iter().enumerate() {
+        if let (What::Poll { watched }, Some((None, number))) = (&file.what, saved.owner(at)) {
+            special::watch(number, watched)?;
+        }
+    }
+    Ok(Restored { stored, members })
+}
+
+/// Opens each file once, above `above`.
+fn open_all(
+    saved: &Descriptors,
+    stored: &Stored,
+    above: i32,
+    policy: FilePolicy,
+    note_watched: &dyn Fn(&Path, FileId),
+) -> Result<Vec<OwnedFd>, DescriptorError> {
     let pipes = saved
         .pipes
         .iter()
@@ -45,7 +94,9 @@ pub fn restore(
     let masters = Masters::make(&saved.terminals)?;
     let mut opened = Vec::with_capacity(saved.files.len());
     for (at, file) in saved.files.iter().enumerate() {
-        let number = first_number(saved, at)?;
+        let (_, number) = saved
+            .owner(at)
+            .ok_or_else(|| DescriptorError::Inconsistent(format!("file {at} has no number")))?;
         let made = match &file.what {
             What::Socket(socket) => of_socket(number, sockets.get(&socket.inode))?,
             What::Terminal {
@@ -53,45 +104,45 @@ pub fn restore(
                 is_master,
             } => masters.open(number, file.flags, *terminal, *is_master)?,
             What::Watches(watches) => watches::open(number, file.flags, watches, note_watched)?,
-            _ => open(number, file, &pipes, &stored, policy)?,
+            _ => open(number, file, &pipes, stored, policy)?,
         };
         opened.push(move_above(number, made, above)?);
     }
-    for number in &saved.numbers {
-        let file = opened.get(number.file).ok_or_else(|| {
-            DescriptorError::Inconsistent(format!("descriptor {} is no file", number.number))
-        })?;
-        let copy =
-            fcntl_dupfd_cloexec(file, above).map_err(os(number.number, OF_THE_PROGRAM, "dup"))?;
-        number::place(copy, number.number).map_err(os(number.number, OF_THE_PROGRAM, "dup2"))?;
-        let mut flags = FdFlags::empty();
-        flags.set(FdFlags::CLOEXEC, number.close_on_exec);
-        if let Some(placed) = number::borrow(number.number) {
-            rustix::io::fcntl_setfd(placed, flags).map_err(os(
-                number.number,
-                OF_THE_PROGRAM,
-                "F_SETFD",
-            ))?;
-        }
-    }
-    for (at, file) in saved.files.iter().enumerate() {
-        if let What::Poll { watched } = &file.what {
-            special::watch(first_number(saved, at)?, watched)?;
-        }
-    }
-    Ok(stored)
+    Ok(opened)
 }
 
-/// The first number of a file.
-fn first_number(saved: &Descriptors, file: usize) -> Result<i32, DescriptorError> {
-    let number = saved.numbers.iter().find(|number| number.file == file);
-    number
-        .map(|number| number.number)
-        .ok_or_else(|| DescriptorError::Inconsistent(format!("file {file} has no number")))
+/// Where descriptors are out of the way of `numbers`, and of standard streams.
+pub(crate) fn above(numbers: &[Number]) -> i32 {
+    let highest = numbers.iter().map(|number| number.number).max();
+    highest.map_or(3, |highest| highest.max(2).saturating_add(1))
+}
+
+/// A duplicate of the file that a number stands for, above `above`.
+fn copy(number: Number, opened: &[OwnedFd], above: i32) -> Result<OwnedFd, DescriptorError> {
+    let file = opened.get(number.file).ok_or_else(|| {
+        DescriptorError::Inconsistent(format!("descriptor {} is no file", number.number))
+    })?;
+    fcntl_dupfd_cloexec(file, above).map_err(os(number.number, OF_THE_PROGRAM, "dup"))
+}
+
+/// Gives a descriptor its number.
+pub(crate) fn put(descriptor: OwnedFd, number: Number) -> Result<(), DescriptorError> {
+    let failed = |doing| os(number.number, OF_THE_PROGRAM, doing);
+    number::place(descriptor, number.number).map_err(failed("dup2"))?;
+    let mut flags = FdFlags::empty();
+    flags.set(FdFlags::CLOEXEC, number.close_on_exec);
+    if let Some(placed) = number::borrow(number.number) {
+        rustix::io::fcntl_setfd(placed, flags).map_err(failed("F_SETFD"))?;
+    }
+    Ok(())
 }
 
 /// Takes a descriptor out of the way of the program's numbers.
-fn move_above(number: i32, made: OwnedFd, above: i32) -> Result<OwnedFd, DescriptorError> {
+pub(crate) fn move_above(
+    number: i32,
+    made: OwnedFd,
+    above: i32,
+) -> Result<OwnedFd, DescriptorError> {
     if made.as_raw_fd() >= above {
         return Ok(made);
     }

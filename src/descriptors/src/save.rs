@@ -1,12 +1,20 @@
-//! Describing the descriptors of a program that is stopped.
+//! Describing the descriptors of a program that is stopped: of its process, or of all its processes together.
+//!
+//! ```text
+//!   numbers of the root      1 2 5 6     each looked at   \
+//!   lent by its first child  1 2 5 6  ->  where they are   ->  is it the same open file as one before?  ->  its number
+//!   by its second ...        1 2 4       in this process  /    no: describe it                              there
+//! ```
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::path::PathBuf;
 
 use rustix::fs::{FileType, OFlags, Stat};
 
 use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
 use crate::fdinfo::FdInfo;
+use crate::locks::{Lock, LockKind};
+use crate::members::Lent;
 use crate::number;
 use crate::pipes;
 use crate::regular;
@@ -15,13 +23,18 @@ use crate::sockets;
 use crate::special;
 use crate::standard::Standard;
 use crate::stored;
+use crate::table::Table;
 use crate::terminals;
 use crate::watches;
 
 /// A descriptor as it is found.
 pub(crate) struct Found {
-    /// Its number.
+    /// The number by which its process, and people, know it.
     pub(crate) number: i32,
+    /// Which member's it is; `None` for the root's own.
+    member: Option<usize>,
+    /// The number by which the system is asked: of a member's, that of the duplicate.
+    pub(crate) here: RawFd,
     /// Itself.
     pub(crate) descriptor: BorrowedFd<'static>,
     /// What /proc/self/fd says it leads to.
@@ -35,10 +48,25 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn look(number: i32) -> Result<Option<Self>, DescriptorError> {
-        let Some(descriptor) = number::borrow(number) else {
+    /// One of the root's own; `None` if it is closed.
+    fn own(number: i32) -> Result<Option<Self>, DescriptorError> {
+        Self::look(number, None, number)
+    }
+
+    /// One of a member's; `None` if the duplicate is closed.
+    fn lent(member: usize, lent: &Lent) -> Result<Option<Self>, DescriptorError> {
+        Self::look(lent.number, Some(member), lent.here)
+    }
+
+    fn look(
+        number: i32,
+        member: Option<usize>,
+        here: RawFd,
+    ) -> Result<Option<Self>, DescriptorError> {
+        let Some(descriptor) = number::borrow(here) else {
             return Ok(None);
         };
+        let failed = |doing| os(number, OF_THE_PROGRAM, doing);
         let io = |doing| {
             move |source| DescriptorError::Os {
                 number,
@@ -47,19 +75,24 @@ impl Found {
                 source,
             }
         };
+        let table = table_of(member);
         Ok(Some(Self {
             number,
+            member,
+            here,
             descriptor,
-            link: std::fs::read_link(format!("/proc/self/fd/{number}"))
+            link: std::fs::read_link(table.path("fd", here))
                 .map_err(io("reading its link in /proc/self/fd"))?,
-            stat: rustix::fs::fstat(descriptor).map_err(os(number, OF_THE_PROGRAM, "fstat"))?,
-            flags: rustix::fs::fcntl_getfl(descriptor).map_err(os(
-                number,
-                OF_THE_PROGRAM,
-                "F_GETFL",
-            ))?,
-            info: FdInfo::read(number).map_err(io("reading /proc/self/fdinfo"))?,
+            stat: rustix::fs::fstat(descriptor).map_err(failed("fstat"))?,
+            flags: rustix::fs::fcntl_getfl(descriptor).map_err(failed("F_GETFL"))?,
+            info: FdInfo::read(table, here).map_err(io("reading /proc/self/fdinfo"))?,
         }))
+    }
+
+    /// Of which process it is, behind its number, for people, who count from 1: nothing where that is the root.
+    pub(crate) fn of_whom(&self) -> String {
+        self.member
+            .map_or_else(String::new, |member| format!(" of child {}", member + 1))
     }
 
     /// The position in it, in bytes.
@@ -72,11 +105,28 @@ impl Found {
         (self.stat.st_dev, self.stat.st_ino)
     }
 
+    /// The locks on it. A process' own (fcntl(2) F_SETLK) are told of to that process only: so a member's are not known.
+    fn locks(&self) -> Vec<Lock> {
+        let mut locks = self.info.locks();
+        locks.retain(|lock| self.member.is_none() || lock.kind != LockKind::Process);
+        locks
+    }
+
     fn is_same_open_file(&self, other: &Self) -> bool {
         let place = |found: &Self| (found.stat.st_dev, found.stat.st_ino, found.flags);
+        let number = |found: &Self| (table_of(found.member), found.here);
         place(self) == place(other)
-            && number::share(self.number, other.number)
+            && number::share(number(self), number(other))
                 .unwrap_or_else(|| self.offset_bytes() == other.offset_bytes())
+    }
+}
+
+/// In which table a descriptor is found. The thread that saves may have one of its own, for duplicates: closing them there
+/// leaves the locks of the process alone.
+fn table_of(member: Option<usize>) -> Table {
+    match member {
+        None => Table::Process,
+        Some(_) => Table::Thread,
     }
 }
 
@@ -107,36 +157,85 @@ pub fn save(
     standard: &Standard,
     program: &Program<'_>,
 ) -> Result<Descriptors, DescriptorError> {
-    let mut saved = Descriptors::default();
-    let mut firsts: Vec<Found> = Vec::new();
-    for number in numbers {
-        let Some(found) = Found::look(*number)? else {
+    save_all(numbers, &[], standard, program)
+}
+
+/// As [`save`], for all processes of a program, which share open files: this one is its root and has the numbers `own`, each
+/// of its `members` has lent it duplicates. These are not among `own`. They may be in a table of the calling thread
+/// ([`with_table_of_its_own`](crate::with_table_of_its_own)): where the process has a lock of its own on a file, it loses it
+/// when it closes a duplicate.
+///
+/// # Errors
+/// As for [`save`].
+pub fn save_all(
+    own: &[i32],
+    members: &[Vec<Lent>],
+    standard: &Standard,
+    program: &Program<'_>,
+) -> Result<Descriptors, DescriptorError> {
+    let mut seen = Seen::default();
+    for number in own {
+        let Some(found) = Found::own(*number)? else {
             continue;
         };
         let close_on_exec = rustix::io::fcntl_getfd(found.descriptor)
             .is_ok_and(|flags| flags.contains(rustix::io::FdFlags::CLOEXEC));
-        let known = firsts
+        let number = seen.add(found, close_on_exec, standard, program)?;
+        seen.saved.numbers.push(number);
+    }
+    for (member, lent) in members.iter().enumerate() {
+        let mut numbers = Vec::with_capacity(lent.len());
+        for lent in lent {
+            if let Some(found) = Found::lent(member, lent)? {
+                numbers.push(seen.add(found, lent.close_on_exec, standard, program)?);
+            }
+        }
+        seen.saved.members.push(numbers);
+    }
+    let Seen { mut saved, firsts } = seen;
+    pipes::save(&firsts, &mut saved)?;
+    sockets::find_pairs(&firsts, &mut saved);
+    terminals::save(&firsts, &mut saved)?;
+    Ok(saved)
+}
+
+/// What has been seen so far.
+#[derive(Default)]
+struct Seen {
+    saved: Descriptors,
+    /// The first descriptor of each open file.
+    firsts: Vec<Found>,
+}
+
+impl Seen {
+    /// Adds a descriptor, and the file that it leads to if that is new.
+    fn add(
+        &mut self,
+        found: Found,
+        close_on_exec: bool,
+        standard: &Standard,
+        program: &Program<'_>,
+    ) -> Result<Number, DescriptorError> {
+        let number = found.number;
+        let known = self
+            .firsts
             .iter()
             .position(|first| first.is_same_open_file(&found));
         let file = match known {
             Some(file) => file,
             None => {
-                let file = describe(&found, standard, &mut saved, program)?;
-                saved.files.push(file);
-                firsts.push(found);
-                firsts.len() - 1
+                let file = describe(&found, standard, &mut self.saved, program)?;
+                self.saved.files.push(file);
+                self.firsts.push(found);
+                self.firsts.len() - 1
             }
         };
-        saved.numbers.push(Number {
-            number: *number,
+        Ok(Number {
+            number,
             file,
             close_on_exec,
-        });
+        })
     }
-    pipes::save(&firsts, &mut saved)?;
-    sockets::find_pairs(&firsts, &mut saved);
-    terminals::save(&firsts, &mut saved)?;
-    Ok(saved)
 }
 
 /// What an open file is.
@@ -146,7 +245,7 @@ fn describe(
     saved: &mut Descriptors,
     program: &Program<'_>,
 ) -> Result<OpenFile, DescriptorError> {
-    let what = match standard.which(found.number, &found.stat) {
+    let what = match standard.which(found.number, found.descriptor, &found.stat) {
         Some(which) => What::Standard(which),
         None => match FileType::from_raw_mode(found.stat.st_mode) {
             FileType::RegularFile => file(found, saved, program)?,
@@ -172,7 +271,7 @@ fn describe(
     Ok(OpenFile {
         flags: found.flags.bits(),
         what,
-        locks: found.info.locks(),
+        locks: found.locks(),
     })
 }
 
@@ -206,6 +305,6 @@ fn file(
 
 /// Something that is reported, and closed on the other side after a restart.
 fn unkept(found: &Found, lost: &mut Vec<Lost>, why: &str) -> What {
-    lost.push(Lost::descriptor(found.number, &found.link, why));
+    lost.push(Lost::descriptor(found, why));
     What::Lost
 }

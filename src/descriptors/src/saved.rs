@@ -1,10 +1,11 @@
 //! What an image holds of descriptors.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::locks::Lock;
+use crate::save::Found;
 use crate::sockets::Socket;
 use crate::terminals::Terminal;
 use crate::watches::Watch;
@@ -14,7 +15,7 @@ use crate::watches::Watch;
 pub struct Descriptors {
     /// Open files, each once however many numbers it has.
     pub files: Vec<OpenFile>,
-    /// The numbers, ascending.
+    /// The numbers of the program's process, or of the root of several, ascending.
     pub numbers: Vec<Number>,
     /// Files that are made again, each once however often it is open or mapped.
     #[serde(default)]
@@ -26,10 +27,26 @@ pub struct Descriptors {
     pub pipes: Vec<PipeContent>,
     /// What cannot be kept.
     pub lost: Vec<Lost>,
+    /// The numbers of the program's other processes, each with a list of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Vec<Number>>,
 }
 
 impl Descriptors {
-    /// The highest number.
+    /// By which number a file was found first, and which member's that is; `None` for the root's. To that process belongs what
+    /// the open file has from one process: numbers in an epoll set, locks.
+    pub(crate) fn owner(&self, file: usize) -> Option<(Option<usize>, i32)> {
+        let members = self.members.iter().enumerate();
+        let members = members.map(|(member, numbers)| (Some(member), numbers));
+        std::iter::once((None, &self.numbers))
+            .chain(members)
+            .find_map(|(member, numbers)| {
+                let number = numbers.iter().find(|number| number.file == file)?;
+                Some((member, number.number))
+            })
+    }
+
+    /// The highest number of the root.
     #[must_use]
     pub fn highest(&self) -> Option<i32> {
         self.numbers.last().map(|number| number.number)
@@ -221,7 +238,7 @@ pub struct PipeContent {
 /// Something that cannot be kept, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// The program's name for it: "descriptor 5", "memory at 0x…".
+    /// The program's name for it: "descriptor 5", "descriptor 5 of child 1", "memory at 0x…".
     #[serde(default)]
     pub object: String,
     /// What it is.
@@ -235,10 +252,10 @@ pub struct Lost {
 
 impl Lost {
     /// A descriptor, which is like one whose other side has gone.
-    pub(crate) fn descriptor(number: i32, what: &Path, why: &str) -> Self {
+    pub(crate) fn descriptor(found: &Found, why: &str) -> Self {
         Self {
-            object: format!("descriptor {number}"),
-            what: what.display().to_string(),
+            object: format!("descriptor {}{}", found.number, found.of_whom()),
+            what: found.link.display().to_string(),
             why: why.to_owned(),
             then: "After a restart reading it ends at once, as if the other side had closed it"
                 .into(),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 
 use rustix::fs::{FileType, Stat};
@@ -69,13 +70,18 @@ impl Standard {
         }))
     }
 
-    /// Which of the three the descriptor `number` is, if any.
-    pub(crate) fn which(&self, number: i32, stat: &Stat) -> Option<i32> {
+    /// Which of the three a descriptor is, if any; `number`: what its process knows it by.
+    pub(crate) fn which(
+        &self,
+        number: i32,
+        descriptor: BorrowedFd<'_>,
+        stat: &Stat,
+    ) -> Option<i32> {
         let own = usize::try_from(number).ok().filter(|n| *n < 3);
         let order = own.into_iter().chain([1, 2, 0]);
         // Anybody may open a device such as /dev/null or the terminal by its name.
         let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
-        if own.is_none() && is_device && !number::borrow(number)?.is_terminal() {
+        if own.is_none() && is_device && !descriptor.is_terminal() {
             return None;
         }
         order

@@ -46,7 +46,7 @@ fn end(found: &Found) -> Option<(u32, bool)> {
     );
     match device {
         _ if !is_device => None,
-        PTMX => Some((raw::number(found.number).ok()?, true)),
+        PTMX => Some((raw::number(found.here).ok()?, true)),
         (major @ SLAVES..=143, minor) => Some((minor + (major - SLAVES) * 256, false)),
         _ => None,
     }
@@ -61,9 +61,9 @@ pub(crate) fn save(found: &[Found], saved: &mut Descriptors) -> Result<(), Descr
         let failed = |doing| os(found.number, "terminal", doing);
         saved.terminals.push(Terminal {
             number,
-            modes: raw::modes(found.number).map_err(failed("asking for its modes"))?,
-            window: raw::window(found.number).map_err(failed("asking for its size"))?,
-            packets: raw::has_packets(found.number).map_err(failed("TIOCGPKT"))?,
+            modes: raw::modes(found.here).map_err(failed("asking for its modes"))?,
+            window: raw::window(found.here).map_err(failed("asking for its size"))?,
+            packets: raw::has_packets(found.here).map_err(failed("TIOCGPKT"))?,
         });
     }
     for (at, found) in found.iter().enumerate() {
@@ -82,14 +82,12 @@ pub(crate) fn save(found: &[Found], saved: &mut Descriptors) -> Result<(), Descr
                 let why = format!("{waiting} bytes wait in it, which cannot be looked at");
                 saved.lost.push(Lost {
                     then: "After a restart it is there without them".into(),
-                    ..Lost::descriptor(found.number, &found.link, &why)
+                    ..Lost::descriptor(found, &why)
                 });
             }
         } else if !path.exists() {
             let why = "nobody has the other side of this terminal any more";
-            saved
-                .lost
-                .push(Lost::descriptor(found.number, &found.link, why));
+            saved.lost.push(Lost::descriptor(found, why));
             saved.files[at].what = What::Lost;
         }
     }

@@ -37,7 +37,7 @@ pub(crate) fn save(
     let mut tell = |why: String| {
         lost.push(Lost {
             then: "After a restart it is there without".into(),
-            ..Lost::descriptor(found.number, &found.link, &why)
+            ..Lost::descriptor(found, &why)
         });
     };
     let mut watches = Vec::new();

@@ -27,6 +27,13 @@ fn what_was_written_earlier_is_read() {
     assert_eq!((read.pipes[0].path.as_ref(), read.pipes[0].mode), (None, 0));
     assert_eq!(read.lost[0].why, "its other end is in another process");
     assert!(read.lost[0].object.is_empty() && read.lost[0].then.is_empty());
+    assert!(read.members.is_empty());
+}
+
+#[test]
+fn a_program_of_one_process_is_written_as_earlier() {
+    let read: Descriptors = serde_json::from_str(EARLIER).unwrap();
+    assert!(!serde_json::to_string(&read).unwrap().contains("members"));
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn for_each_socket(
         let What::Socket(socket) = &mut file.what else {
             continue;
         };
-        let lost = |why: &str| Lost::descriptor(found[at].number, &found[at].link, why);
+        let lost = |why: &str| Lost::descriptor(&found[at], why);
         match look(socket, &found[at]) {
             Ok(parts) => saved.lost.extend(parts.iter().map(|part| Lost {
                 then: part.then.into(),
