@@ -98,8 +98,8 @@ pub fn parse_mpi(text: &str) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Whether a checkpoint is all or nothing.
-pub fn parse_strict(text: &str) -> Result<bool, String> {
+/// On or off.
+pub fn parse_switch(text: &str) -> Result<bool, String> {
     match text {
         "1" => Ok(true),
         "0" => Ok(false),

@@ -4,7 +4,7 @@
 //! unknown is an error, like a value that cannot be.
 
 use crate::setting_values::{
-    parse_files, parse_interval, parse_log, parse_mpi, parse_safe_point, parse_signal, parse_strict,
+    parse_files, parse_interval, parse_log, parse_mpi, parse_safe_point, parse_signal, parse_switch,
 };
 use mana_descriptors::FilePolicy;
 use mana_engine::settings::SafePoint;
@@ -51,6 +51,10 @@ const VARIABLES: &[Variable] = &[
     Variable {
         name: "MANA_FILES",
         allowed: "check, accept, cut",
+    },
+    Variable {
+        name: "MANA_CHILDREN",
+        allowed: "1, for checkpoints with the programs that the program has started, or 0",
     },
     Variable {
         name: "MANA_STRICT",
@@ -101,6 +105,8 @@ pub struct Settings {
     pub compression: Compression,
     /// `MANA_FILES`.
     pub files: FilePolicy,
+    /// `MANA_CHILDREN`.
+    pub children: bool,
     /// `MANA_STRICT`.
     pub strict: bool,
     /// `MANA_DISK_FAULT`: for tests.
@@ -121,6 +127,7 @@ impl Default for Settings {
             mpi: "auto".into(),
             compression: Compression::Auto,
             files: FilePolicy::Check,
+            children: false,
             strict: false,
             disk_fault: None,
             log: "warn".into(),
@@ -228,7 +235,8 @@ impl Settings {
             "MANA_CKPT_SIGNAL" => self.signal = Some(parse_signal(text()?).map_err(bad)?),
             "MANA_MPI" => self.mpi = parse_mpi(text()?).map_err(bad)?,
             "MANA_COMPRESS" => self.compression = text()?.parse().map_err(bad)?,
-            "MANA_STRICT" => self.strict = parse_strict(text()?).map_err(bad)?,
+            "MANA_CHILDREN" => self.children = parse_switch(text()?).map_err(bad)?,
+            "MANA_STRICT" => self.strict = parse_switch(text()?).map_err(bad)?,
             "MANA_FILES" => self.files = parse_files(text()?).map_err(bad)?,
             "MANA_DISK_FAULT" => self.disk_fault = Some(text()?.parse().map_err(bad)?),
             "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
@@ -259,6 +267,7 @@ impl Settings {
             mpi: self.mpi.clone(),
             compression: self.compression,
             files: self.files,
+            children: self.children,
             strict: self.strict,
             disk_fault: self.disk_fault.clone(),
             at_safe_point: self.at_safe_point,

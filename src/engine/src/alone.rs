@@ -7,13 +7,14 @@
 //!       +-- it loads an MPI program's module after all (python3) --> end: MPI_Init makes it a job like any other
 //! ```
 
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mana_agent::{Cookie, Listener};
 
-use crate::cut;
 use crate::error::EngineError;
 use crate::init::{self, World};
+use crate::{cut, family};
 
 /// Whether this process is such a job.
 static ALONE: AtomicBool = AtomicBool::new(false);
@@ -26,8 +27,21 @@ pub fn is_alone() -> bool {
     ALONE.load(Ordering::Acquire)
 }
 
-/// Makes this process a job of its own.
+/// Makes this process a job of its own, with a family that others may join.
 pub fn begin() -> Result<(), EngineError> {
+    family::register::listen()?;
+    begin_agent()
+}
+
+/// Makes it a member of the family of which the root is at the other end of `socket`.
+pub fn begin_as_member(socket: UnixStream) -> Result<(), EngineError> {
+    family::member::become_one();
+    begin_agent()?;
+    family::member::serve(socket)
+}
+
+/// Makes it one that the root's orders alone make checkpoints of, once they can be heard.
+pub fn begin_agent() -> Result<(), EngineError> {
     init::set_world(WORLD);
     cut::begin(WORLD.rank);
     let (listener, contact) = Listener::bind()?;

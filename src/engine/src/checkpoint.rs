@@ -17,25 +17,27 @@
 
 use std::fs;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use mana_image::{
     FaultPoint, MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, ScriptedFault, Store,
-    WriteOptions, WriterInfo,
+    WriteOptions, WriterInfo, Written,
 };
 use mana_split::maps::{self, Backing, PageMap};
 use mana_split::signals::SignalAction;
+use mana_split::thread::Tid;
 use mana_split::thread_image::ThreadImage;
 use mana_split::{SplitState, clock, export_state, signals};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{State, settings, state, try_native};
 use crate::error::EngineError;
+use crate::init::World;
 use crate::messages::say;
-use crate::surroundings::{self, Surroundings};
+use crate::surroundings::{self, Place, Surroundings};
 use crate::tools::{cvars, history};
-use crate::{alone, cut, files, init, shared_mappings, shared_memory};
+use crate::{alone, cut, family, files, init, shared_mappings, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -101,6 +103,9 @@ fn faults() -> Option<Arc<dyn FaultPoint>> {
 
 /// Rank 0: makes the directory of the next checkpoint; returns its number.
 pub fn prepare() -> Result<u64, EngineError> {
+    if family::member::is_one() {
+        return Ok(0); // the root's
+    }
     let store = Store::create(&settings().directory, faults())?;
     let made = store.begin()?;
     let number = made.number();
@@ -113,22 +118,68 @@ fn partial_directory(number: u64) -> PathBuf {
     settings().directory.join(mana_image::partial_name(number))
 }
 
-/// Writes this rank's image.
+/// Writes this rank's image, and has its children write theirs; a child takes its orders.
 pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
+    if family::member::is_one() {
+        return family::member::take_part(threads);
+    }
     let world =
         init::world().ok_or_else(|| EngineError::Setting("a checkpoint before MPI_Init".into()))?;
     let directory = partial_directory(number);
-    let options = WriteOptions {
+    let mut writer = RankWriter::create(&directory, world.rank, options())?;
+    let children = family::root::stop()?;
+    save_memory_and_state(&mut writer, threads, &Place::Root(&children), || {
+        // When they have lent their descriptors, which they do not while they write.
+        family::root::begin_to_write(&directory, world.rank)
+    })?;
+    let mut written = writer.finish(&info(world, threads.len())?)?;
+    written.children = family::root::written()?;
+    written.leave_note(&directory, faults())?;
+    Ok(())
+}
+
+/// Writes the image of a child, the `child`-th of its rank; `family`: what the kernel calls all of these.
+pub fn write_child(
+    directory: &Path,
+    rank: u32,
+    child: u32,
+    family: &[Tid],
+    threads: &[ThreadImage],
+) -> Result<Written, EngineError> {
+    let mut writer = RankWriter::create_child(directory, rank, child, options())?;
+    save_memory_and_state(&mut writer, threads, &Place::Child(family), || Ok(()))?;
+    let world = World {
+        rank,
+        size: rank + 1,
+    };
+    Ok(writer.finish(&info(world, threads.len())?)?)
+}
+
+fn options() -> WriteOptions {
+    WriteOptions {
         compression: cvars::compression(),
         faults: faults(),
         ..WriteOptions::default()
-    };
-    let mut writer = RankWriter::create(&directory, world.rank, options)?;
+    }
+}
 
+/// Writes all that this process has; `described` is called when its surroundings are.
+fn save_memory_and_state(
+    writer: &mut RankWriter,
+    threads: &[ThreadImage],
+    place: &Place<'_>,
+    described: impl FnOnce() -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
     let regions = maps::upper_regions()?;
     let page_map = PageMap::open()?;
     let windows = shared_memory::places();
     let shared = shared_mappings::describe(&regions, &windows)?;
+    history::fold(&mut state());
+    files::note_positions().map_err(|error| EngineError::NativeCall {
+        doing: "asking where the file pointers stand",
+        function: "MPI",
+        reason: error.message,
+    })?;
     let unreadable = unreadable_contents(&regions, &page_map)?;
     let sources = regions
         .iter()
@@ -142,15 +193,9 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
             Ok::<_, EngineError>(source)
         })
         .collect::<Result<Vec<_>, _>>()?;
+    let surroundings = surroundings::save(shared, threads, place)?;
+    described()?;
     writer.write_regions(sources)?;
-
-    history::fold(&mut state());
-    files::note_positions().map_err(|error| EngineError::NativeCall {
-        doing: "asking where the file pointers stand",
-        function: "MPI",
-        reason: error.message,
-    })?;
-    let surroundings = surroundings::save(shared, threads)?;
     let guard = state();
     writer.write_metadata(&MetadataRef {
         version: METADATA_VERSION,
@@ -163,9 +208,6 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
         surroundings,
         alone: alone::is_alone(),
     })?;
-    drop(guard);
-    let written = writer.finish(&info(world, threads.len())?)?;
-    written.leave_note(&directory, faults())?;
     Ok(())
 }
 
@@ -284,6 +326,9 @@ fn described(region: &maps::Region) -> Region {
 
 /// Rank 0: commits checkpoint `number`.
 pub fn commit(number: u64) -> Result<(), EngineError> {
+    if family::member::is_one() {
+        return Ok(());
+    }
     let made = pending().take();
     let made = made.filter(|(_, made)| made.number() == number);
     let (store, made) = made.ok_or_else(|| {
@@ -304,6 +349,9 @@ pub fn commit(number: u64) -> Result<(), EngineError> {
 
 /// There will be no checkpoint this time.
 pub fn abandoned(reason: &str) {
+    if family::member::is_one() {
+        return family::member::abandoned(reason);
+    }
     let made = pending().take();
     if init::world().is_some_and(|world| world.rank == 0) {
         say!(
@@ -318,6 +366,11 @@ pub fn end_job(number: u64) -> ! {
     if init::world().is_some_and(|world| world.rank == 0) {
         say!("mana: checkpoint {number} is written and the job ends, as asked");
     }
-    // SAFETY: ends the process at once, without exit handlers of either half: the program is to look killed.
+    end_process()
+}
+
+/// Ends the process at once, without exit handlers of either half: the program is to look killed.
+pub fn end_process() -> ! {
+    // SAFETY: takes no pointer, and does not return.
     unsafe { libc::_exit(0) }
 }

@@ -235,6 +235,15 @@ pub fn request() -> Option<Requested> {
     Some(requested)
 }
 
+/// Asks for an attempt after the one that may be under way. Whether there is an agent to make it.
+pub fn request_another() -> bool {
+    let agent = agent_slot();
+    if let Some(agent) = agent.as_ref() {
+        agent.request_checkpoint(false);
+    }
+    agent.is_some()
+}
+
 /// How long the phases of the attempt took so far.
 pub fn phases() -> Vec<mana_image::Phase> {
     cut()

@@ -7,28 +7,64 @@ use mana_split::hooks::Note;
 use mana_split::loader::{self, Program};
 
 use crate::error::EngineError;
-use crate::{alone, init, process, restart as restarting, surroundings};
+use crate::{alone, family, init, process, restart as restarting, surroundings};
 
-/// Runs a program in this process' upper half. Returns only when that fails. `by_itself`: no launcher has started it, and it
-/// is not known to use MPI, so that it is a job of its own until it does. `note`: the program before has executed it.
-pub fn run(
-    program: &Program,
-    by_itself: bool,
-    note: Option<&Note>,
-) -> Result<std::convert::Infallible, EngineError> {
-    if let Some(note) = note {
+/// Where a program comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// A launcher has started it, or it is known to use MPI.
+    ForMpi,
+    /// Nobody but the user: it is a job of its own until it uses MPI.
+    ByItself,
+    /// A program that was of one of these kinds has executed it in its own place.
+    Executed(&'a Note, bool),
+    /// A child of a program has executed it: it joins that one's family.
+    AsMember(&'a Note),
+}
+
+impl<'a> Start<'a> {
+    /// What the program before has left for it.
+    fn note(self) -> Option<&'a Note> {
+        match self {
+            Self::ForMpi | Self::ByItself => None,
+            Self::Executed(note, _) | Self::AsMember(note) => Some(note),
+        }
+    }
+
+    fn is_by_itself(self) -> bool {
+        matches!(self, Self::ByItself | Self::Executed(_, true))
+    }
+}
+
+/// Whether a program that has been executed is a child's, or a member's, of a family.
+#[must_use]
+pub fn is_members(note: &Note) -> bool {
+    surroundings::is_members(note)
+}
+
+/// Runs a program in this process' upper half. Returns only when that fails.
+pub fn run(program: &Program, start: Start<'_>) -> Result<std::convert::Infallible, EngineError> {
+    let is_member = matches!(start, Start::AsMember(_));
+    if is_member {
+        family::member::become_one();
+    }
+    if let Some(note) = start.note() {
         note.take_over()?;
         // Of a launched process, more may be the launcher's.
-        if by_itself {
+        if is_member || start.is_by_itself() {
             surroundings::inherit()?;
         }
     }
     process::prepare()?;
     let loaded = loader::load(program)?;
-    note.map_or(Ok(()), Note::go_on)?;
-    if by_itself {
+    start.note().map_or(Ok(()), Note::go_on)?;
+    if is_member || start.is_by_itself() {
         let reserved = surroundings::reserve(None)?;
-        alone::begin()?;
+        if is_member {
+            alone::begin_as_member(family::member::connect()?)?;
+        } else {
+            alone::begin()?;
+        }
         surroundings::settle(reserved)?;
     }
     loaded.start()

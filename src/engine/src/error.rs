@@ -53,6 +53,14 @@ pub enum EngineError {
     /// No usable MPI library below.
     #[error(transparent)]
     Native(#[from] mana_native::Error),
+    /// Another process of the program cannot be saved or started again.
+    #[error("{member}: {why}")]
+    Family {
+        /// Which, for people.
+        member: String,
+        /// What is in the way.
+        why: String,
+    },
     /// The image cannot be read or written.
     #[error(transparent)]
     Image(#[from] mana_image::ImageError),

@@ -19,7 +19,9 @@ use mana_table::fns;
 use crate::engine::{self, settings, state};
 use crate::error::{EngineError, MpiError};
 use crate::publish::{self, CommSlot};
-use crate::{comms, cores, cut, foreign, forwarded_signal, native_call, side_channel, wait};
+use crate::{
+    comms, cores, cut, family, foreign, forwarded_signal, native_call, side_channel, wait,
+};
 
 /// Where a job's control file lies in its directory of checkpoints.
 pub const CONTROL_FILE_NAME: &str = "job.mana";
@@ -230,18 +232,23 @@ pub fn launch_agent(
         size: world.size,
         contacts,
         cookie,
-        interval: crate::tools::cvars::interval().filter(|_| !foreign::is_spawned()),
+        interval: crate::tools::cvars::interval().filter(|_| is_job_of_its_own()),
         control_file: control_file(world),
         arity: mana_agent::DEFAULT_ARITY,
     };
     cut::set_agent(Agent::start(listener, config, cut::port())?);
-    forwarded_signal::listen(settings().signal)
+    forwarded_signal::listen(settings().signal.filter(|_| is_job_of_its_own()))
+}
+
+/// Whether nobody else decides when there are checkpoints.
+fn is_job_of_its_own() -> bool {
+    !foreign::is_spawned() && !family::member::is_one()
 }
 
 /// Where `mana checkpoint` finds the job; rank 0 makes the directory. A job that may not write there runs all the same:
 /// only its checkpoints will fail, and say so. A job that was spawned is no job of its own: its parents' file stays theirs.
 fn control_file(world: World) -> Option<PathBuf> {
-    if foreign::is_spawned() {
+    if !is_job_of_its_own() {
         return None;
     }
     let directory = &settings().directory;

@@ -17,8 +17,23 @@ pub struct Inventory {
     pub descriptors: Vec<Descriptor>,
     /// Its memory.
     pub memory: Vec<Memory>,
+    /// Other processes of the program, in the order of their files.
+    pub children: Vec<Child>,
     /// What could not be kept.
     pub lost: Vec<Lost>,
+}
+
+/// Another process of the program.
+#[derive(Debug, Clone, Serialize)]
+pub struct Child {
+    /// Its number.
+    pub pid: i32,
+    /// Its parent's.
+    pub parent: i32,
+    /// What it is called.
+    pub name: String,
+    /// The numbers of its descriptors.
+    pub descriptors: Vec<i32>,
 }
 
 /// A thread.
@@ -62,7 +77,19 @@ pub struct Memory {
 /// [`EngineError::Image`] and [`EngineError::State`] when the file, or the engine's part of it, cannot be read.
 pub fn of(reader: &RankReader) -> Result<Inventory, EngineError> {
     let metadata = restart::metadata(reader)?;
+    let family = metadata.surroundings.family;
     let descriptors = metadata.surroundings.descriptors;
+    let children = family.into_iter().enumerate().map(|(index, member)| Child {
+        pid: member.pid,
+        parent: member.parent,
+        name: member.name,
+        descriptors: descriptors
+            .members
+            .get(index)
+            .map(|numbers| numbers.iter().map(|number| number.number).collect())
+            .unwrap_or_default(),
+    });
+    let children = children.collect();
     let each = descriptors.numbers.iter().filter_map(|number| {
         let what = &descriptors.files.get(number.file)?.what;
         Some(Descriptor {
@@ -76,6 +103,7 @@ pub fn of(reader: &RankReader) -> Result<Inventory, EngineError> {
         threads: metadata.threads.iter().map(thread).collect(),
         descriptors: each.collect(),
         memory: memory(reader.regions()),
+        children,
         lost: descriptors.lost,
     })
 }

@@ -35,6 +35,7 @@ pub mod entry;
 mod environment;
 mod error;
 mod external32;
+mod family;
 mod file_external;
 mod file_form;
 mod file_rebuild;

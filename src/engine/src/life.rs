@@ -20,7 +20,7 @@ use mana_table::fns;
 
 use crate::engine::{Life, State, native, state, try_native};
 use crate::error::{Call, EngineError, MpiError};
-use crate::{alone, cut, init, native_call, surroundings};
+use crate::{alone, cut, family, init, native_call, surroundings};
 
 /// Held while the library is being started: two threads may open a session at once.
 static STARTING: Mutex<()> = Mutex::new(());
@@ -49,7 +49,9 @@ pub fn bring_up<T>(
     let failed =
         |error: EngineError| MpiError::new(mpi::MPI_ERR_OTHER, crate::entry::with_causes(&error));
     alone::end();
+    family::member::leave();
     let reserved = surroundings::reserve(None).map_err(failed)?;
+    family::register::listen().map_err(failed)?;
     let (world, level) = init::start_native(required).map_err(failed)?;
     init::join_world(world).map_err(failed)?;
     crate::calls::carry_critical_parts();

@@ -14,19 +14,26 @@
 )]
 
 use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use mana_descriptors::Descriptors;
 use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
 use mana_split::advice::{self, Advised};
-use mana_split::{clock, import_state, restore, signals};
+use mana_split::thread::Tid;
+use mana_split::thread_image::ThreadImage;
+use mana_split::{clock, descriptors, import_state, restore, signals};
 use serde::Deserialize;
 
 use crate::checkpoint::{METADATA_VERSION, Metadata};
 use crate::engine::restore_state;
 use crate::error::EngineError;
+use crate::family::tree::Place;
 use crate::messages::say;
-use crate::{alone, environment, init, local, process, rebuild, restarts, surroundings};
+use crate::surroundings::Surroundings;
+use crate::{alone, environment, family, init, local, process, rebuild, restarts, surroundings};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
 pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
@@ -45,35 +52,32 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     let saved = metadata(&guessed)?;
     let level = saved.state.native_level.max(saved.state.thread_level);
 
+    let family = &saved.surroundings.family;
+    let mut tree = family::tree::fork(&checkpoint, &manifest, guessed_rank, family)?;
     process::prepare()?;
     let reserved = surroundings::reserve(Some(&saved.surroundings))?;
+    tree.move_above(saved.surroundings.highest().unwrap_or(2) + 1)?;
     let world = if saved.alone {
         init::World { rank: 0, size: 1 }
     } else {
         init::start_native(level)?.0
     };
     check_ranks(&checkpoint, manifest.ranks, world.size)?;
+    if world.rank != guessed_rank && manifest.written().any(|file| !file.children.is_empty()) {
+        return Err(EngineError::Setting(format!(
+            "this is rank {}, which the launcher has not told before MPI was started: programs with children cannot be started \
+             again so; use mpirun of the MPI below",
+            world.rank
+        )));
+    }
 
     let reader = checkpoint.open_rank(world.rank)?;
     check_processor(&reader)?;
-    let metadata = metadata(&reader)?;
-    let advice = metadata.surroundings.advice.as_deref();
-    load_memory(&reader, advice.unwrap_or_default())?;
-
-    local::set_clock_origin(metadata.monotonic_ns);
-    clock::go_on_from(metadata.waited_ns);
-    import_state(&metadata.split)?;
-    signals::import(&metadata.signals)?;
-    restore_state(metadata.state);
-    restarts::count_one();
-    surroundings::restore(&metadata.surroundings)?;
-    environment::restore(
-        &metadata.surroundings.environment,
-        &metadata.threads,
-        reader.regions(),
-    )?;
-    if metadata.alone {
-        surroundings::limit(&metadata.surroundings)?;
+    let taken = take_over(&reader, metadata(&reader)?, |saved, members| {
+        tree.hand_out(saved, members)
+    })?;
+    if taken.alone {
+        surroundings::limit(&taken.surroundings)?;
         alone::begin()?;
     } else {
         // Threads that the native MPI makes in a call inherit the caller's mask, which is not the program's yet: they must never
@@ -81,9 +85,13 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         signals::with_all_blocked(|| {
             init::join_world(world)?;
             rebuild::rebuild()?;
-            surroundings::limit(&metadata.surroundings)?;
+            surroundings::limit(&taken.surroundings)?;
             init::start_agent(world)
         })?;
+        family::register::listen()?;
+    }
+    if !tree.is_empty() {
+        tree.run(main_thread(&taken.threads))?;
     }
     surroundings::settle(reserved)?;
     if world.rank == 0 {
@@ -93,7 +101,88 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         };
         say!("mana: {} goes on with {ranks}", checkpoint.path().display());
     }
-    Ok(restore::resume_all(metadata.threads)?)
+    Ok(restore::resume_all(taken.threads)?)
+}
+
+/// Takes over a process that was a member of a program's family; the root is at the other end of `socket`.
+pub fn become_member(
+    place: &Place<'_>,
+    socket: &UnixStream,
+) -> Result<std::convert::Infallible, EngineError> {
+    family::member::become_one();
+    family::tree::lead(place.member);
+    let reader = place.checkpoint.open_child(place.rank, place.child)?;
+    check_processor(&reader)?;
+    let metadata = metadata(&reader)?;
+    process::prepare()?;
+    let reserved = surroundings::reserve(Some(&metadata.surroundings))?;
+    let above = metadata.surroundings.highest().unwrap_or(2) + 1;
+    let socket =
+        rustix::io::fcntl_dupfd_cloexec(socket, above).map_err(|errno| EngineError::Os {
+            doing: "moving the socket to the root".into(),
+            source: errno.into(),
+        })?;
+    let socket = UnixStream::from(socket);
+    let taken = take_over(&reader, metadata, |_, _| {
+        let own = family::tree::take_descriptors(&socket)?;
+        own.numbers
+            .iter()
+            .for_each(|number| descriptors::adopt(number.number));
+        Ok(())
+    })?;
+    surroundings::limit(&taken.surroundings)?;
+    alone::begin_agent()?;
+    family::tree::wait_to_run(&socket, place.member)?;
+    family::member::serve(socket)?;
+    surroundings::settle(reserved)?;
+    Ok(restore::resume_all(taken.threads)?)
+}
+
+/// What the program calls its main thread, and with it the process.
+fn main_thread(threads: &[ThreadImage]) -> Tid {
+    let main = threads.iter().find(|thread| thread.is_main);
+    main.map_or(0, |main| main.tid)
+}
+
+/// What is left to do when memory and state are in place.
+struct Taken {
+    surroundings: Surroundings,
+    threads: Vec<ThreadImage>,
+    alone: bool,
+}
+
+/// Makes this process what `reader` has: memory, state, surroundings.
+fn take_over(
+    reader: &RankReader,
+    metadata: Metadata,
+    hand_out: impl FnOnce(&Descriptors, Vec<Vec<OwnedFd>>) -> Result<(), EngineError>,
+) -> Result<Taken, EngineError> {
+    let Metadata {
+        state,
+        split,
+        signals,
+        threads,
+        monotonic_ns,
+        waited_ns,
+        surroundings,
+        alone,
+        ..
+    } = metadata;
+    load_memory(reader, surroundings.advice.as_deref().unwrap_or_default())?;
+
+    local::set_clock_origin(monotonic_ns);
+    clock::go_on_from(waited_ns);
+    import_state(&split)?;
+    mana_split::signals::import(&signals)?;
+    restore_state(state);
+    restarts::count_one();
+    surroundings::restore(&surroundings, hand_out)?;
+    environment::restore(&surroundings.environment, &threads, reader.regions())?;
+    Ok(Taken {
+        surroundings,
+        threads,
+        alone,
+    })
 }
 
 /// The engine's part of an image.

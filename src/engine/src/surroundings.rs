@@ -11,15 +11,18 @@
 //! again before each has found it as it was.
 
 use std::ffi::{CString, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use mana_descriptors::{Descriptors, FilePolicy, Lost, Program, Standard};
+use mana_descriptors::{
+    Descriptors, FilePolicy, Lent, Lost, Program, Restored, Standard, with_table_of_its_own,
+};
 use mana_split::advice::{self, Advised};
 use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
-use mana_split::hooks::{Given, Variables};
+use mana_split::hooks::{Given, Note, Variables};
 use mana_split::signals::with_all_blocked;
 use mana_split::thread_image::ThreadImage;
 use mana_split::watches;
@@ -30,6 +33,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::settings;
 use crate::environment::{self, Environment};
 use crate::error::EngineError;
+use crate::family::root::{self, Stopped};
+use crate::family::{self, Member};
 use crate::limits::{self, Limits};
 use crate::messages::{self, say};
 use crate::shared_mappings::{self, Shared, SharedMapping};
@@ -66,16 +71,53 @@ pub struct Surroundings {
     pub advice: Option<Vec<Advised>>,
     /// The library of an MPI that it has loaded itself.
     pub other_mpi: Option<String>,
+    /// Other processes of the program, each with an image of its own: of the root.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub family: Vec<Member>,
+    /// The highest number of a child's descriptors, which the root's image has.
+    pub highest: Option<i32>,
+}
+
+impl Surroundings {
+    /// The highest number of the process' descriptors.
+    pub fn highest(&self) -> Option<i32> {
+        self.descriptors.highest().max(self.highest)
+    }
+}
+
+/// Which process of its program is saved.
+#[derive(Debug)]
+pub enum Place<'a> {
+    /// The first one; all these are stopped, too.
+    Root(&'a [Stopped]),
+    /// One of those, of which the root describes the descriptors; what the kernel calls them all.
+    Child(&'a [i32]),
+}
+
+impl Place<'_> {
+    /// What the kernel calls the processes that have images of their own.
+    fn family(&self) -> Vec<i32> {
+        match self {
+            Self::Root(stopped) => stopped.iter().map(Stopped::pid).collect(),
+            Self::Child(family) => family.to_vec(),
+        }
+    }
 }
 
 /// What the program before tells the one that it executes: which standard streams the launcher gave, and what else is open that is
 /// not the program's.
 const STANDARD_VARIABLE: &str = "MANA_EXEC_STANDARD";
 const GIVEN_VARIABLE: &str = "MANA_EXEC_GIVEN";
+/// The name of the family that the program is of, and whether as a member.
+const FAMILY_VARIABLE: &str = "MANA_EXEC_FAMILY";
+const MEMBER_VARIABLE: &str = "MANA_EXEC_MEMBER";
 
 /// Looks at what the launcher gave, before anything is opened.
 pub fn start() {
     let settings = Given::to_this_process().settings;
+    if let Some(name) = told(&settings, FAMILY_VARIABLE) {
+        family::set_name(name);
+    }
     let told = told(&settings, STANDARD_VARIABLE).and_then(|text| text.parse().ok());
     let standard = *STANDARD.get_or_init(|| told.unwrap_or_else(Standard::now));
     follow_exec(settings, standard);
@@ -87,6 +129,11 @@ pub fn start() {
 fn told<'a>(settings: &'a Variables, name: &str) -> Option<&'a str> {
     let told = settings.iter().find(|(one, _)| one == name);
     told.and_then(|(_, value)| value.to_str())
+}
+
+/// Whether the program before was a member of its family, or has been forked for this one.
+pub fn is_members(note: &Note) -> bool {
+    note.is_child || told(&Given::to_this_process().settings, MEMBER_VARIABLE).is_some()
 }
 
 /// This program has been executed by one that ran under `mana`, and nothing has been opened yet: what is open is its own.
@@ -103,7 +150,13 @@ pub fn inherit() -> Result<(), EngineError> {
 /// Has what the program executes in its own place go on as this job.
 fn follow_exec(given: Variables, standard: Standard) {
     const DIRECTORY_VARIABLE: &str = "MANA_CKPT_DIR";
-    let told = [STANDARD_VARIABLE, GIVEN_VARIABLE, DIRECTORY_VARIABLE];
+    let told = [
+        STANDARD_VARIABLE,
+        GIVEN_VARIABLE,
+        FAMILY_VARIABLE,
+        MEMBER_VARIABLE,
+        DIRECTORY_VARIABLE,
+    ];
     let not_the_programs = descriptors::given().unwrap_or_default();
     let numbers: Vec<String> = not_the_programs.iter().map(i32::to_string).collect();
     let directory = &settings().directory;
@@ -114,14 +167,17 @@ fn follow_exec(given: Variables, standard: Standard) {
         .chain([
             (STANDARD_VARIABLE.into(), standard.to_string().into()),
             (GIVEN_VARIABLE.into(), numbers.join(",").into()),
+            (FAMILY_VARIABLE.into(), family::name().into()),
             (DIRECTORY_VARIABLE.into(), directory.into()),
-        ]);
+        ])
+        .chain(family::member::is_one().then(|| (MEMBER_VARIABLE.into(), "1".into())));
     let text = |(mut name, value): (OsString, OsString)| {
         name.push("=");
         name.push(value);
         CString::new(name.into_vec()).ok()
     };
-    hooks::follow_exec(settings.filter_map(text).collect());
+    let settings = settings.filter_map(text).collect();
+    hooks::follow_exec(settings, crate::engine::settings().children);
 }
 
 /// Keeps numbers free for the program while the lower half opens its own; `saved`: what an image has.
@@ -129,7 +185,7 @@ pub fn reserve(saved: Option<&Surroundings>) -> Result<Reserved, EngineError> {
     if let Some(saved) = saved {
         limits::restore_room(&saved.limits);
     }
-    let highest = saved.and_then(|saved| saved.descriptors.highest());
+    let highest = saved.and_then(Surroundings::highest);
     if let Some(highest) = highest {
         mana_native::move_launcher_connection(highest + 1);
     }
@@ -146,9 +202,8 @@ pub fn settle(reserved: Reserved) -> Result<(), EngineError> {
     Ok(descriptors::note_lower_half()?)
 }
 
-/// Describes all of it; the program is stopped. Says what cannot be kept, when that is new.
-pub fn save(shared: Shared, threads: &[ThreadImage]) -> Result<Surroundings, EngineError> {
-    let standard = STANDARD.get().copied().unwrap_or_default();
+/// The numbers of the program's descriptors; the program is stopped.
+pub fn owned() -> Result<Vec<i32>, EngineError> {
     descriptors::claim_fifos()?;
     let owned = descriptors::owned();
     for number in descriptors::unclaimed()? {
@@ -156,17 +211,49 @@ pub fn save(shared: Shared, threads: &[ThreadImage]) -> Result<Surroundings, Eng
             descriptors::adopt(number);
         }
     }
-    let is_mapped_whole = |id, bytes| shared.is_mapped_whole(id, bytes);
-    let program = Program {
-        is_mapped_whole: &is_mapped_whole,
-        path_of_watched: &|(device, inode)| watches::path_of(device, inode),
+    Ok(descriptors::owned())
+}
+
+/// Describes the descriptors of the program: of all its processes, in the root.
+fn describe(shared: &Shared, place: &Place<'_>) -> Result<Descriptors, EngineError> {
+    let Place::Root(children) = place else {
+        return Ok(Descriptors::default());
+    };
+    let standard = STANDARD.get().copied().unwrap_or_default();
+    let owned = owned()?;
+    let describe = |lent: &[Vec<Lent>]| {
+        let program = Program {
+            is_mapped_whole: &|id, bytes| shared.is_mapped_whole(id, bytes),
+            path_of_watched: &|(device, inode)| watches::path_of(device, inode),
+        };
+        Ok(mana_descriptors::save_all(
+            &owned, lent, &standard, &program,
+        )?)
     };
     // A thread that reads a file may be made: it is to be the lower half's.
-    let mut descriptors =
-        with_all_blocked(|| mana_descriptors::save(&descriptors::owned(), &standard, &program))?;
+    with_all_blocked(|| {
+        if children.is_empty() {
+            return describe(&[]);
+        }
+        // The duplicates go with the table that they are in.
+        let apart = with_table_of_its_own(&|| describe(&root::borrow_descriptors()?));
+        apart.map_err(|errno| EngineError::Os {
+            doing: "making a table for the descriptors of children".into(),
+            source: errno.into(),
+        })?
+    })
+}
+
+/// Describes all of it; the program is stopped. Says what cannot be kept, when that is new.
+pub fn save(
+    shared: Shared,
+    threads: &[ThreadImage],
+    place: &Place<'_>,
+) -> Result<Surroundings, EngineError> {
+    let mut descriptors = describe(&shared, place)?;
     let shared = shared.save(&mut descriptors);
     descriptors.lost.extend(waits_for_heirs(threads));
-    let children = children::export()?;
+    let children = children::export(&place.family())?;
     descriptors.lost.extend(living(&children.living));
     let other_mpi = other_mpi()?;
     descriptors.lost.extend(other_mpi.as_deref().map(loaded));
@@ -186,6 +273,14 @@ pub fn save(shared: Shared, threads: &[ThreadImage]) -> Result<Surroundings, Eng
         children: children.ended,
         advice: Some(advice::export()?),
         other_mpi,
+        family: match place {
+            Place::Root(stopped) => stopped.iter().map(|one| one.member.clone()).collect(),
+            Place::Child(_) => Vec::new(),
+        },
+        highest: match place {
+            Place::Root(_) => None,
+            Place::Child(_) => descriptors::owned().last().copied(),
+        },
     })
 }
 
@@ -310,16 +405,20 @@ pub fn limit(saved: &Surroundings) -> Result<(), EngineError> {
     limits::restore(&saved.limits)
 }
 
-/// Puts all of it back but [`limit`]s, before any of the program runs.
-pub fn restore(saved: &Surroundings) -> Result<(), EngineError> {
+/// Puts all of it back but [`limit`]s, before any of the program runs. `hand_out` gets what is the children's.
+pub fn restore(
+    saved: &Surroundings,
+    hand_out: impl FnOnce(&Descriptors, Vec<Vec<OwnedFd>>) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
     // First: names of sockets may begin in the working directory.
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
     match &saved.directory {
         Some(directory) => enter(directory, settings().files)?,
         None => enter_removed()?,
     }
-    let stored =
-        mana_descriptors::restore(&saved.descriptors, settings().files, &watches::note_again)?;
+    let Restored { stored, members } =
+        mana_descriptors::restore_all(&saved.descriptors, settings().files, &watches::note_again)?;
+    hand_out(&saved.descriptors, members)?;
     for number in &saved.descriptors.numbers {
         descriptors::adopt(number.number);
     }

@@ -73,7 +73,14 @@ static LOWER: Mutex<Vec<Tid>> = Mutex::new(Vec::new());
 /// All children there are, for [`note_lower_half`]; none on a kernel without CONFIG_PROC_CHILDREN.
 #[must_use]
 pub fn all() -> Vec<Tid> {
-    let threads = fs::read_dir("/proc/self/task").into_iter().flatten();
+    all_of(sys::getpid())
+}
+
+/// The children of a process.
+#[must_use]
+pub fn all_of(pid: Tid) -> Vec<Tid> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten();
     let lists = threads.flatten().map(|thread| {
         // A thread that has ended has left its children to another one.
         fs::read_to_string(thread.path().join("children")).unwrap_or_default()
@@ -88,17 +95,23 @@ pub fn all() -> Vec<Tid> {
     all
 }
 
+/// The lower half's own.
+#[must_use]
+pub fn of_lower_half() -> Vec<Tid> {
+    LOWER.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Those that there are now, and that there were not `before`, are the lower half's.
 pub fn note_lower_half(before: &[Tid]) {
     let mut lower = LOWER.lock().unwrap_or_else(PoisonError::into_inner);
     lower.extend(all().into_iter().filter(|pid| !before.contains(pid)));
 }
 
-/// The program's children, while it is stopped.
+/// The program's children, while it is stopped, but for those that have images of their own, `kept_alive`.
 ///
 /// # Errors
 /// [`Error::Os`] when the kernel does not tell.
-pub fn export() -> Result<Children> {
+pub fn export(kept_alive: &[Tid]) -> Result<Children> {
     // Of these SIGCHLD has been sent since.
     let told = |ended: &Ended| Ended {
         is_told: true,
@@ -109,7 +122,8 @@ pub fn export() -> Result<Children> {
         living: Vec::new(),
     };
     let lower = LOWER.lock().unwrap_or_else(PoisonError::into_inner);
-    for pid in all().into_iter().filter(|pid| !lower.contains(pid)) {
+    let is_left = |pid: &Tid| !lower.contains(pid) && !kept_alive.contains(pid);
+    for pid in all().into_iter().filter(is_left) {
         let Some(ended) = look(pid)? else {
             continue;
         };
@@ -273,7 +287,7 @@ enum Which {
     Group(Tid),
 }
 
-/// wait4(2) or waitid(2) of a kept child: what the call returns. `None`: it is the kernel's.
+/// wait4(2) or waitid(2) of a child that has ended before a restart: what the call returns. `None`: it is the kernel's.
 pub(crate) fn wait(number: i64, args: [u64; 6], write: fn(&[u8], u64) -> i64) -> Option<i64> {
     let kept = kept()?;
     let [first, second, third, options, usage, _] = args;

@@ -10,7 +10,8 @@
 //! thread made later that the kernel calls 12 would be the second 12; it is 214 to the program, a number that no longer stands
 //! for anybody there. Its libc is told before it does anything (`forget_inherited` in [`crate::thread`]).
 //!
-//! A number is translated only where it stands for a thread of this process: children and other processes have the kernel's.
+//! A number is translated only where it stands for a thread of this process, or for a process that was restored together with this
+//! one: other children and processes have the kernel's.
 //! A forked child has a number of its own; of the pairs it knows its parent's, as its parent does.
 
 #![expect(unsafe_code, reason = "reads what a restart has left; system calls")]
@@ -36,6 +37,22 @@ struct Numbers {
 struct Pair {
     upper: Tid,
     kernel: Tid,
+}
+
+/// Processes that a restart has made together with this one; null if there are none.
+static FAMILY: AtomicPtr<Vec<Pair>> = AtomicPtr::new(std::ptr::null_mut());
+
+/// States what the processes are called that a restart has made, by the program and by the kernel; before [`set`].
+pub fn set_family(pairs: &[(Tid, Tid)]) {
+    let pairs = pairs.iter().map(|&(upper, kernel)| Pair { upper, kernel });
+    let family = Box::leak(Box::new(pairs.collect()));
+    FAMILY.store(family, Ordering::Release);
+    hooks::numbers_of_children_differ();
+}
+
+fn family() -> &'static [Pair] {
+    // SAFETY: null or a leaked box that is not written any more.
+    unsafe { FAMILY.load(Ordering::Acquire).as_ref() }.map_or(&[], Vec::as_slice)
 }
 
 /// Null until a restart.
@@ -125,7 +142,7 @@ pub fn tid_of_kernel(tid: Tid) -> Tid {
     if kernel != tid && sys::thread_exists(kernel) {
         kernel
     } else {
-        tid
+        process_of_kernel(tid)
     }
 }
 
@@ -145,16 +162,30 @@ pub(crate) fn process_of_kernel(pid: Tid) -> Tid {
         Some(Numbers { process, .. }) if process.upper == pid && sys::getpid() != pid => {
             process.kernel
         }
-        _ => pid,
+        Some(_) => {
+            let restored = family().iter().find(|pair| pair.upper == pid);
+            restored.map_or(pid, |pair| pair.kernel)
+        }
+        None => pid,
     }
 }
 
 /// The upper half's number of the process, or process group, with the kernel's number `pid`.
-pub(crate) fn process_of_upper(pid: Tid) -> Tid {
+#[must_use]
+pub fn process_of_upper(pid: Tid) -> Tid {
     match numbers() {
         Some(Numbers { process, .. }) if process.kernel == pid => process.upper,
-        _ => pid,
+        Some(_) => {
+            let restored = family().iter().find(|pair| pair.kernel == pid);
+            restored.map_or(pid, |pair| pair.upper)
+        }
+        None => pid,
     }
+}
+
+/// Whether there are processes that a restart has made together with this one.
+pub(crate) fn has_family() -> bool {
+    !family().is_empty()
 }
 
 /// Whether the program's numbers are other than the kernel's.
@@ -204,10 +235,14 @@ pub(crate) unsafe fn tell_sender(info: *mut libc::siginfo_t) {
         libc::SI_TKILL,
         libc::SI_MESGQ,
     ];
+    /// Of SIGCHLD, those that the kernel gives.
+    const OF_CHILDREN: std::ops::RangeInclusive<i32> = libc::CLD_EXITED..=libc::CLD_CONTINUED;
     /// Where that is.
     const SENDER_WORD: usize = 4;
     // SAFETY: the caller's promise.
-    if differ() && BY_PROCESSES.contains(&unsafe { (*info).si_code }) {
+    let (signal, code) = unsafe { ((*info).si_signo, (*info).si_code) };
+    let of_child = signal == libc::SIGCHLD && OF_CHILDREN.contains(&code);
+    if differ() && (of_child || BY_PROCESSES.contains(&code)) {
         // SAFETY: as above; a siginfo_t has 32 words.
         unsafe {
             let sender = info.cast::<Tid>().add(SENDER_WORD);

@@ -60,6 +60,24 @@ pub fn describe(out: &mut String, inventory: &Inventory) -> std::fmt::Result {
         "{}",
         text::table(&["MEMORY", "MAPPINGS", "SIZE"], &memory)
     )?;
+    if !inventory.children.is_empty() {
+        let children = (1..).zip(&inventory.children).map(|(number, child)| {
+            let descriptors: Vec<_> = child.descriptors.iter().map(i32::to_string).collect();
+            vec![
+                format!("{number}"),
+                child.pid.to_string(),
+                child.parent.to_string(),
+                child.name.clone(),
+                descriptors.join(" "),
+            ]
+        });
+        let columns = ["CHILD", "PROCESS", "PARENT", "NAME", "DESCRIPTORS"];
+        writeln!(
+            out,
+            "{}",
+            text::table(&columns, &children.collect::<Vec<_>>())
+        )?;
+    }
     for lost in &inventory.lost {
         writeln!(
             out,

@@ -3,7 +3,7 @@
 use crate::commands::compiler;
 use crate::commands::settings;
 use crate::exit::{Failure, Status};
-use mana_engine::entry;
+use mana_engine::entry::{self, Start};
 use mana_engine::messages::line;
 use mana_native::{Environment, LauncherKind, detect_launcher};
 use mana_split::hooks::{self, Given, Note};
@@ -34,12 +34,17 @@ pub fn exec(program: &Path, arguments: Vec<OsString>) -> Result<Status, Failure>
 /// without, as it would have.
 pub fn executed(note: &Note, arguments: Vec<OsString>) -> Result<Status, Failure> {
     let program = program(&note.path, arguments);
+    let is_members = entry::is_members(note);
     let failure = match start_as(&program, Some(note)) {
         Err(failure) => failure,
         Ok(status) => return Ok(status),
     };
-    let consequence = "it runs without mana, and there will be no more checkpoints";
-    line(format_args!("mana: {failure}; {consequence}"));
+    if is_members {
+        tracing::info!("{failure}; it runs without mana");
+    } else {
+        let consequence = "it runs without mana, and there will be no more checkpoints";
+        line(format_args!("mana: {failure}; {consequence}"));
+    }
     Err(Failure::new(Status::Failed, become_without_mana(&program)))
 }
 
@@ -53,8 +58,15 @@ fn start_as(program: &Program, note: Option<&Note>) -> Result<Status, Failure> {
     refuse_other_mpis(&program.path, &needed)?;
     serve_stub(&needed)?;
     mana_engine::set_settings(settings.for_engine(settings.directory()));
-    let started = entry::run(program, is_by_itself(&needed), note);
-    never(started.map_err(Failure::from)?)
+    let by_itself = is_by_itself(&needed);
+    let start = match note {
+        // One that uses MPI is a job of its own.
+        Some(note) if entry::is_members(note) && !has_stub(&needed) => Start::AsMember(note),
+        Some(note) => Start::Executed(note, by_itself),
+        None if by_itself => Start::ByItself,
+        None => Start::ForMpi,
+    };
+    never(entry::run(program, start).map_err(Failure::from)?)
 }
 
 fn program(path: &Path, args: Vec<OsString>) -> Program {
@@ -135,10 +147,12 @@ const STUBS: &[&str] = &["libmana_stub.so", "libmpi_abi.so"];
 
 /// Whether nothing says that this process is to use MPI: no launcher, no stub.
 fn is_by_itself(needed: &[String]) -> bool {
-    let has_stub = needed
-        .iter()
-        .any(|name| STUBS.iter().any(|stub| name.starts_with(stub)));
-    !has_stub && detect_launcher(&Environment::current()).kind == LauncherKind::None
+    !has_stub(needed) && detect_launcher(&Environment::current()).kind == LauncherKind::None
+}
+
+fn has_stub(needed: &[String]) -> bool {
+    let is_stub = |name: &String| STUBS.iter().any(|stub| name.starts_with(stub));
+    needed.iter().any(is_stub)
 }
 
 /// Has the program find the stub where it looks for the standard ABI's library: with another MPI's it would run without

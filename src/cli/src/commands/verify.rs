@@ -79,22 +79,22 @@ fn checkpoints(path: &Path) -> Result<Vec<Checkpoint>, Failure> {
         .collect())
 }
 
-/// Verifies rank by rank, so that the bar moves. It is drawn only on a terminal.
+/// Verifies file by file, so that the bar moves. It is drawn only on a terminal.
 fn verify_ranks(checkpoint: &Checkpoint) -> Result<Vec<VerifyReport>, ImageError> {
     let manifest = checkpoint.check_files(None)?;
-    let bytes = manifest
-        .files
-        .iter()
-        .map(|entry| entry.written.file_bytes)
-        .sum();
+    let bytes = manifest.written().map(|file| file.file_bytes).sum();
     let style =
         ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}");
     let bar = ProgressBar::new(bytes).with_message(checkpoint.path().display().to_string());
     if let Ok(style) = style {
         bar.set_style(style);
     }
-    let reports = (0..manifest.ranks).map(|rank| {
-        let report = checkpoint.open_rank(rank)?.verify()?;
+    let reports = manifest.written().map(|file| {
+        let reader = match file.child {
+            Some(child) => checkpoint.open_child(file.rank, child)?,
+            None => checkpoint.open_rank(file.rank)?,
+        };
+        let report = reader.verify()?;
         bar.inc(report.file_bytes);
         Ok(report)
     });

@@ -19,7 +19,7 @@ use super::{CHANGED, COMMITTED, ENDED, Times, activity, all_parked, cut, set_pen
 use crate::messages::say;
 use crate::tools::deliver::raise;
 use crate::tools::events;
-use crate::{checkpoint, foreign};
+use crate::{checkpoint, family, foreign};
 
 /// The agent's view of this rank.
 pub(super) struct Port;
@@ -57,6 +57,7 @@ impl RankPort for Port {
             }
             Broadcast::Aborted { reason, .. } => {
                 set_pending(false);
+                family::root::go_on();
                 checkpoint::abandoned(reason);
                 let ended = ENDED.fetch_add(1, Ordering::Release) + 1;
                 raise(events::ABANDONED, [ended, cut.times.conclude()]);
@@ -113,6 +114,8 @@ fn finish_attempt(number: u64, kill: bool) {
     set_pending(false);
     ENDED.fetch_add(1, Ordering::Release);
     if kill {
+        family::root::end();
         checkpoint::end_job(number);
     }
+    family::root::go_on();
 }

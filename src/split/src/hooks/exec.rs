@@ -23,6 +23,7 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::paths::{program_at, strip};
 use super::{Outcome, SystemCall, pass};
@@ -36,15 +37,21 @@ pub const VARIABLE: &str = "MANA_EXEC";
 
 /// The settings of the job, `NAME=value` each, stated before any hook runs.
 static SETTINGS: OnceLock<Vec<CString>> = OnceLock::new();
+/// Whether what children execute runs under `mana`, too.
+static CHILDREN: AtomicBool = AtomicBool::new(false);
 
-/// Has what the program executes in its own place run under `mana`, with these settings (`NAME=value` each). Only the first statement counts.
-pub fn follow_exec(settings: Vec<CString>) {
+/// Has what the program executes in its own place run under `mana`, with these settings (`NAME=value` each), and what its `children`
+/// execute, too. Only the first statement counts.
+pub fn follow_exec(settings: Vec<CString>, children: bool) {
     let _ = SETTINGS.set(settings);
+    CHILDREN.store(children, Relaxed);
 }
 
-/// What [`VARIABLE`] holds: `PROCESS:FILTER:NUMBER:MONOTONIC:RAW:BOOT:PATH`.
+/// What [`VARIABLE`] holds: `PROCESS:CHILD:FILTER:NUMBER:MONOTONIC:RAW:BOOT:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
+    /// Whether the program before was a child that had been forked for this.
+    pub is_child: bool,
     has_filter: bool,
     number: Tid,
     offsets_ns: [i64; 3],
@@ -55,10 +62,11 @@ pub struct Note {
 impl Note {
     /// Reads one that is for this process: a program that others start must not take it for its own.
     fn read(value: &[u8]) -> Option<Self> {
-        let mut parts = value.splitn(7, |&byte| byte == b':');
+        let mut parts = value.splitn(8, |&byte| byte == b':');
         let mut text = || std::str::from_utf8(parts.next()?).ok();
         let process: Tid = text()?.parse().ok()?;
         let note = Self {
+            is_child: text()? == "true",
             has_filter: text()? == "true",
             number: text()?.parse().ok()?,
             offsets_ns: [
@@ -186,8 +194,8 @@ fn is_read(path: u64) -> bool {
 /// Executes `mana` for the program at `path`, which can be read; the error, if that fails. `None`: it is the kernel's.
 fn follow(path: u64, arguments: u64, environment: u64) -> Option<i64> {
     let settings = SETTINGS.get()?;
-    // What a child executes runs outside.
-    if !descriptors::is_this_process() || !is_followed(path) {
+    let may_follow = descriptors::is_this_process() || CHILDREN.load(Relaxed);
+    if !may_follow || !is_followed(path) {
         return None;
     }
     let mut note = [0_u8; NOTE_BYTES + PATH_BYTES];
@@ -233,11 +241,12 @@ fn follow(path: u64, arguments: u64, environment: u64) -> Option<i64> {
 fn write_note(room: &mut [u8], path: u64) -> Option<()> {
     let mut room = Room { room, used: 0 };
     let process = sys::getpid();
+    let child = !descriptors::is_this_process();
     let (filter, number) = (seccomp::is_armed(), tid_of_upper(process));
     let [monotonic, raw, boot] = clock::offsets();
     write!(
         room,
-        "{VARIABLE}={process}:{filter}:{number}:{monotonic}:{raw}:{boot}:"
+        "{VARIABLE}={process}:{child}:{filter}:{number}:{monotonic}:{raw}:{boot}:"
     )
     .ok()?;
     let path = path as *const u8;
@@ -459,7 +468,7 @@ mod tests {
 
     #[test]
     fn what_comes_behind_the_note_is_not_the_programs() {
-        let note = format!("{0}:true:{0}:1:-2:3:/bin/app", sys::getpid());
+        let note = format!("{0}:false:true:{0}:1:-2:3:/bin/app", sys::getpid());
         let variables = |all: &[(&str, &str)]| -> Variables {
             let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
             all.iter().map(pair).collect()
@@ -471,6 +480,7 @@ mod tests {
         };
         let given = with(&note);
         let expected = Note {
+            is_child: false,
             has_filter: true,
             number: sys::getpid(),
             offsets_ns: [1, -2, 3],
@@ -479,7 +489,7 @@ mod tests {
         assert_eq!(given.note, Some(expected));
         assert_eq!(given.environment, variables(&own));
         assert_eq!(given.settings, variables(&[("MANA_CKPT_DIR", "/scratch")]));
-        let given = with("1:true:1:0:0:0:/bin/other");
+        let given = with("1:true:true:1:0:0:0:/bin/other");
         assert_eq!(given.note, None);
         let all = variables(&[own[0], own[1], ("MANA_CKPT_DIR", "/scratch")]);
         assert_eq!((given.environment, given.settings), (all.clone(), all));
@@ -494,7 +504,7 @@ mod tests {
         let value = text.strip_prefix(b"MANA_EXEC=").unwrap();
         let note = Note::read(value).unwrap();
         assert_eq!(note.path, Path::new("./a:b"));
-        assert_eq!(Note::read(b"1:true:1:0:0:0:/bin/sh"), None);
+        assert_eq!(Note::read(b"1:true:true:1:0:0:0:/bin/sh"), None);
         assert_eq!(Note::read(b"/bin/sh"), None);
         assert!(write_note(&mut room[..100], path.as_ptr() as u64).is_some());
         assert!(write_note(&mut room[..16], path.as_ptr() as u64).is_none());

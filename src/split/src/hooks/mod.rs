@@ -153,12 +153,18 @@ static STEERED: Bitmap = {
     with(map, &WAITS_FOR_CHILDREN)
 };
 
-/// What comes to the hook where a restart has kept children.
+/// What comes to the hook where a restart has kept children, or made processes that the program knows by other numbers.
 pub(crate) const WAITS_FOR_CHILDREN: [i64; 2] = [libc::SYS_wait4, libc::SYS_waitid];
 
 /// From here on [`WAITS_FOR_CHILDREN`] come to the hook.
 pub(crate) fn children_are_kept() {
     from_here_on(&WAITS_FOR_CHILDREN);
+}
+
+/// The same, and it is looked at what they give.
+pub(crate) fn numbers_of_children_differ() {
+    from_here_on(&WAITS_FOR_CHILDREN);
+    from_here_on(&[AFTER]);
 }
 
 /// From here on the calls of `clocks` come to the hook.
@@ -315,6 +321,9 @@ fn after(call: &SystemCall) -> i64 {
     // SAFETY: the frame of that call is above this one, with the result in the place of its number: see `steer/trampoline.rs`.
     let over =
         unsafe { &*((std::ptr::from_ref(call) as usize + FRAME_BYTES) as *const SystemCall) };
+    if over.room[1] == numbers::IS_WAIT_FOR_CHILD {
+        return numbers::after_wait(over);
+    }
     waits::after(over);
     over.number
 }
@@ -347,7 +356,7 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
         libc::SYS_wait4 | libc::SYS_waitid => {
             match children::wait(call.number, args, paths::copy_out) {
                 Some(result) => result,
-                None => return Outcome::unchanged(call),
+                None => return numbers::wait(call),
             }
         }
         number if advice::STEERED.contains(&number) => return advice::dispatch(call),

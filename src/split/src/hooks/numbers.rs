@@ -13,7 +13,9 @@
 // As for all hooks: any TLS or none, no allocation, no panic; pointers come from the application, as in the kernel.
 
 use super::{Outcome, SystemCall, pass};
-use crate::numbers::{process_of_kernel, process_of_upper, tid_of_kernel, tid_of_upper};
+use crate::numbers::{
+    has_family, process_of_kernel, process_of_upper, tell_sender, tid_of_kernel, tid_of_upper,
+};
 use crate::{children, robust};
 
 /// Those that come here once the program's numbers differ from the kernel's; their sites have trampolines before that.
@@ -133,6 +135,43 @@ fn with_group(call: &mut SystemCall) -> Outcome {
     }
     call.sent.rdi = kernels as u64;
     Outcome::changed(call)
+}
+
+/// What is in the room of a call whose result is a child's number, for [`after_wait`]: no time and no address.
+pub(super) const IS_WAIT_FOR_CHILD: u64 = u64::MAX;
+
+/// wait4(2) or waitid(2), where children may have other numbers than the program knows.
+pub(super) fn wait(call: &mut SystemCall) -> Outcome {
+    if !has_family() {
+        return Outcome::unchanged(call);
+    }
+    let of_group = |group: u64| i64::from(process_of_kernel(group as i32)) as u64;
+    if call.number == libc::SYS_wait4 {
+        call.sent.rdi = match call.args[0] as i32 {
+            group @ ..-1 => -i64::from(process_of_kernel(group.wrapping_neg())) as u64,
+            1.. => of_group(call.args[0]),
+            _ => call.args[0],
+        };
+    } else if matches!(call.args[0] as u32, libc::P_PID | libc::P_PGID) {
+        call.sent.rsi = of_group(call.args[1]);
+    }
+    call.room = [call.number as u64, IS_WAIT_FOR_CHILD];
+    Outcome::changed_and_after(call)
+}
+
+/// Such a call is over: the child is told as the program knows it. The result is in the place of the number.
+pub(super) fn after_wait(call: &SystemCall) -> i64 {
+    let result = call.number;
+    if result > 0 {
+        return i64::from(process_of_upper(result as i32)); // of wait4
+    }
+    let info = call.args[2] as *mut libc::siginfo_t;
+    let is_waitid = call.room[0] == libc::SYS_waitid as u64;
+    if result == 0 && is_waitid && !info.is_null() {
+        // SAFETY: the kernel has just written it there.
+        unsafe { tell_sender(info) };
+    }
+    result
 }
 
 /// Who gets the signals of a descriptor, fcntl(2); `None` for all other commands.

@@ -1,0 +1,233 @@
+//! The root's side: who there is, and what they are told at a checkpoint.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::IntoRawFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mana_descriptors::Lent;
+use mana_image::Written;
+use mana_split::children;
+use mana_split::thread::Tid;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+
+use super::register::{self, Peer};
+use super::wire::{Order, Place, Report, Said, receive, receive_descriptors, send};
+use super::{Member, failed};
+use crate::error::EngineError;
+
+/// Those that have been told to stop in this attempt.
+static TOLD: Mutex<Vec<Arc<Peer>>> = Mutex::new(Vec::new());
+/// Those of them that have, in the order of their images.
+static STOPPED: Mutex<Vec<Stopped>> = Mutex::new(Vec::new());
+
+/// Counts the attempts.
+static ATTEMPT: AtomicU64 = AtomicU64::new(0);
+
+/// How long a process may take to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A member that is stopped.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    peer: Arc<Peer>,
+    /// The member.
+    pub member: Member,
+}
+
+impl Stopped {
+    /// What the kernel calls it.
+    pub fn pid(&self) -> Tid {
+        self.peer.pid
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stops all members; the root's own threads are parked. Returns them as the program knows them.
+pub fn stop() -> Result<Vec<Stopped>, EngineError> {
+    let until = Instant::now() + PATIENCE;
+    let attempt = ATTEMPT.fetch_add(1, Ordering::AcqRel) + 1;
+    let mut next = 0;
+    loop {
+        for peer in register::joined_since(&mut next)? {
+            if send(&peer.socket, &Order::Stop(attempt)).is_ok() {
+                lock(&TOLD).push(Arc::new(peer));
+            }
+        }
+        let outstanding = collect_stopped()?;
+        if outstanding.is_none() && is_complete() {
+            break;
+        }
+        if Instant::now() > until {
+            let name = outstanding.map_or_else(|| "a child".into(), |pid| format!("child {pid}"));
+            return Err(failed(&name, "it has not stopped within a minute"));
+        }
+    }
+    let mut stopped = lock(&STOPPED);
+    stopped.sort_by_key(|stopped| stopped.member.pid);
+    Ok(stopped.clone())
+}
+
+/// What a process says in this attempt.
+fn hear(peer: &Peer) -> io::Result<Report> {
+    loop {
+        let Said { attempt, report } = receive(&peer.socket)?;
+        if attempt == ATTEMPT.load(Ordering::Acquire) {
+            return Ok(report);
+        }
+    }
+}
+
+/// Takes the reports that have come, for some milliseconds; one that is still to come.
+fn collect_stopped() -> Result<Option<Tid>, EngineError> {
+    let waiting = lock(&TOLD).clone();
+    let is_stopped = |peer: &Arc<Peer>| {
+        lock(&STOPPED)
+            .iter()
+            .any(|one| Arc::ptr_eq(&one.peer, peer))
+    };
+    let waiting: Vec<_> = waiting
+        .into_iter()
+        .filter(|peer| !is_stopped(peer))
+        .collect();
+    let mut polled: Vec<_> = waiting
+        .iter()
+        .map(|peer| PollFd::new(&peer.socket, PollFlags::IN))
+        .collect();
+    let moment = Timespec {
+        tv_sec: 0,
+        tv_nsec: 2_000_000,
+    };
+    // An error is an early return.
+    let _ = poll(&mut polled, Some(&moment));
+    let mut left = None;
+    for (peer, polled) in waiting.iter().zip(&polled) {
+        if polled.revents().is_empty() {
+            left = Some(peer.pid);
+            continue;
+        }
+        match hear(peer) {
+            Ok(Report::Stopped(member)) => lock(&STOPPED).push(Stopped {
+                peer: peer.clone(),
+                member,
+            }),
+            Ok(Report::Failed(why)) => return Err(failed(&format!("child {}", peer.pid), &why)),
+            Ok(_) => return Err(failed(&format!("child {}", peer.pid), "it answers wrongly")),
+            // It has ended.
+            Err(_) => lock(&TOLD).retain(|one| !Arc::ptr_eq(one, peer)),
+        }
+    }
+    Ok(left)
+}
+
+/// Whether nobody is about to join: no child of those that are stopped.
+fn is_complete() -> bool {
+    let known: HashSet<Tid> = lock(&TOLD).iter().map(|peer| peer.pid).collect();
+    let lower = children::of_lower_half();
+    let own = children::all()
+        .into_iter()
+        .filter(|pid| !lower.contains(pid));
+    let theirs = known.iter().flat_map(|&pid| children::all_of(pid));
+    own.chain(theirs)
+        .filter(|pid| !known.contains(pid))
+        .all(|pid| !is_joining(pid))
+}
+
+/// Whether the process is a `mana` that a program has executed: it joins, or becomes what it is to run without `mana`.
+fn is_joining(pid: Tid) -> bool {
+    let note = format!("MANA_EXEC={pid}:");
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    // The kernel calls it so, by the last part of /proc/self/exe, until it has joined and takes the program's name.
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let is_starting = name.trim_end() == "exe";
+    is_starting
+        && environment
+            .split(|&byte| byte == 0)
+            .any(|variable| variable.starts_with(note.as_bytes()))
+}
+
+/// Duplicates of the descriptors of all that are stopped, in their order; they are the caller's to close.
+pub fn borrow_descriptors() -> Result<Vec<Vec<Lent>>, EngineError> {
+    let stopped = lock(&STOPPED);
+    stopped.iter().map(|one| borrow_of(&one.peer)).collect()
+}
+
+fn borrow_of(peer: &Peer) -> Result<Vec<Lent>, EngineError> {
+    let failed = |why: String| failed(&format!("child {}", peer.pid), &why);
+    let io = |error: io::Error| failed(error.to_string());
+    send(&peer.socket, &Order::Lend).map_err(io)?;
+    let numbers = match hear(peer).map_err(io)? {
+        Report::Lent(numbers) => numbers,
+        Report::Failed(why) => return Err(failed(why)),
+        _ => return Err(failed("it answers wrongly".into())),
+    };
+    let lent = receive_descriptors(&peer.socket, numbers.len()).map_err(io)?;
+    let lent = lent
+        .into_iter()
+        .zip(numbers)
+        .map(|(here, (number, close_on_exec))| Lent {
+            number,
+            here: here.into_raw_fd(),
+            close_on_exec,
+        });
+    Ok(lent.collect())
+}
+
+/// Has all that are stopped write their images.
+pub fn begin_to_write(directory: &Path, rank: u32) -> Result<(), EngineError> {
+    let stopped = lock(&STOPPED);
+    let family: Vec<Tid> = stopped.iter().map(Stopped::pid).collect();
+    for (child, one) in (1..).zip(stopped.iter()) {
+        let place = Place {
+            directory: directory.to_owned(),
+            rank,
+            child,
+            family: family.clone(),
+        };
+        send(&one.peer.socket, &Order::Write(place))
+            .map_err(|error| failed(&format!("child {}", one.pid()), &error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Waits for their reports.
+pub fn written() -> Result<Vec<Written>, EngineError> {
+    let stopped = lock(&STOPPED);
+    let report = |one: &Stopped| {
+        let failed = |why: &str| failed(&format!("child {}", one.pid()), why);
+        match hear(&one.peer) {
+            Ok(Report::Written(written)) => Ok(*written),
+            Ok(Report::Failed(why)) => Err(failed(&why)),
+            Ok(_) => Err(failed("it answers wrongly")),
+            Err(_) => Err(failed("it has ended while it was saved")),
+        }
+    };
+    stopped.iter().map(report).collect()
+}
+
+/// The attempt is over: the members go on.
+pub fn go_on() {
+    for peer in lock(&TOLD).drain(..) {
+        // One that has gone needs no word.
+        let _ = send(&peer.socket, &Order::GoOn);
+    }
+    lock(&STOPPED).clear();
+}
+
+/// The job ends: returns when the members have.
+pub fn end() {
+    let told = lock(&TOLD);
+    for peer in told.iter() {
+        let _ = send(&peer.socket, &Order::End);
+    }
+    for peer in told.iter() {
+        while receive::<Said>(&peer.socket).is_ok() {}
+    }
+}

@@ -1,0 +1,276 @@
+//! A restart makes all processes of a program again, each as a child of its parent, before any of them has a second thread.
+//!
+//! ```text
+//!   root     fork ──────────────────────────> member 1     fork ─────────────> member 3, its child
+//!            fork ──────────> member 2
+//!            MPI, memory      memory            memory                          memory
+//!            <───────────────── Loaded ──────────────────────────────────────────
+//!            opens all files ── Place ─────────────────────────────────────────>  its numbers
+//!            <───────────────── Ready ───────────────────────────────────────────
+//!            ────────────────── Run: what everybody is called ─────────────────>  process group
+//! ```
+//!
+//! One that fails says why, and the root gives up; one that finds the root gone ends.
+
+#![expect(unsafe_code, reason = "fork")]
+// # Safety
+// `fork` runs while the process has one thread, in the lower half, and no upper half yet.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+use mana_descriptors::{Descriptors, MemberDescriptors};
+use mana_image::{Checkpoint, Manifest};
+use mana_split::numbers;
+use mana_split::thread::Tid;
+use rustix::process::Pid;
+
+use super::wire::{Order, Report, Said, receive, receive_descriptors, send, send_descriptors};
+use super::{Member, failed, move_above, os, register};
+use crate::error::EngineError;
+use crate::restart;
+
+/// The root's connections to the processes that it has made; none where the program is one process.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// In the order of their images.
+    members: Vec<(Member, UnixStream)>,
+    /// What the kernel calls them, once they have said so.
+    pids: Vec<Tid>,
+}
+
+/// What a member finds when it is made.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// The checkpoint, and of which rank it is the `child`-th child, from 1.
+    pub checkpoint: &'a Checkpoint,
+    /// The rank.
+    pub rank: u32,
+    /// Which.
+    pub child: u32,
+    /// Who it was.
+    pub member: &'a Member,
+}
+
+/// Makes the members of `rank`'s family. In these it does not return.
+pub fn fork(
+    checkpoint: &Checkpoint,
+    manifest: &Manifest,
+    rank: u32,
+    members: &[Member],
+) -> Result<Tree, EngineError> {
+    if manifest.children(rank) != members.len() {
+        return Err(EngineError::State(format!(
+            "rank {rank} had {} children, and {} have images",
+            members.len(),
+            manifest.children(rank)
+        )));
+    }
+    // All are to know the same one.
+    let _ = super::name();
+    let mut ends = Vec::with_capacity(members.len());
+    for _ in members {
+        let (here, there) =
+            UnixStream::pair().map_err(|source| os("making a socket for a child", source))?;
+        ends.push((Some(here), Some(there)));
+    }
+    let family = Family {
+        checkpoint,
+        rank,
+        members,
+    };
+    family.grow(None, &mut ends)?;
+    let own = ends.into_iter().filter_map(|(here, _)| here);
+    Ok(Tree {
+        members: members.iter().cloned().zip(own).collect(),
+        pids: Vec::new(),
+    })
+}
+
+/// Both ends of the sockets, as far as they are still open here.
+type Ends = [(Option<UnixStream>, Option<UnixStream>)];
+
+struct Family<'a> {
+    checkpoint: &'a Checkpoint,
+    rank: u32,
+    members: &'a [Member],
+}
+
+impl Family<'_> {
+    /// Makes the children of one of them, or of the root, and theirs.
+    fn grow(&self, parent: Option<usize>, ends: &mut Ends) -> Result<(), EngineError> {
+        for child in 0..self.members.len() {
+            if self.parent_of(child) != parent {
+                continue;
+            }
+            // SAFETY: see above.
+            match unsafe { libc::fork() } {
+                -1 => return Err(os("making a child", io::Error::last_os_error())),
+                0 => self.become_child(child, ends),
+                _ => {}
+            }
+        }
+        for (_, there) in ends.iter_mut() {
+            *there = None;
+        }
+        Ok(())
+    }
+
+    /// Which of them is the parent of `child`: where that is not one of them, the root takes its place.
+    fn parent_of(&self, child: usize) -> Option<usize> {
+        let parent = self.members[child].parent;
+        let found = self.members.iter().position(|member| member.pid == parent);
+        found.filter(|&parent| parent != child)
+    }
+
+    fn become_child(&self, child: usize, ends: &mut Ends) -> ! {
+        let socket = ends[child].1.take();
+        for (here, _) in ends.iter_mut() {
+            *here = None;
+        }
+        let place = Place {
+            checkpoint: self.checkpoint,
+            rank: self.rank,
+            child: child as u32 + 1,
+            member: &self.members[child],
+        };
+        let failure = match self.grow(Some(child), ends) {
+            Err(error) => error,
+            Ok(()) => match socket
+                .as_ref()
+                .map(|socket| restart::become_member(&place, socket))
+            {
+                Some(Err(error)) => error,
+                Some(Ok(never)) => match never {},
+                None => failed("a child", "it has no socket"),
+            },
+        };
+        if let Some(socket) = &socket {
+            let _ = say(socket, Report::Failed(crate::entry::with_causes(&failure)));
+        }
+        // SAFETY: takes no pointer, and does not return.
+        unsafe { libc::_exit(1) }
+    }
+}
+
+fn say(socket: &UnixStream, report: Report) -> io::Result<()> {
+    send(socket, &Said { attempt: 0, report })
+}
+
+// ---- The root ----------------------------------------------------------------------------------------------------------
+
+impl Tree {
+    /// Whether the program is one process.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Moves the sockets out of the way of the program's numbers.
+    pub fn move_above(&mut self, above: RawFd) -> Result<(), EngineError> {
+        for (member, socket) in std::mem::take(&mut self.members) {
+            let socket = move_above(socket, above)?;
+            self.members.push((member, socket));
+        }
+        Ok(())
+    }
+
+    /// Sends each its descriptors, once it has its memory.
+    pub fn hand_out(
+        &mut self,
+        saved: &Descriptors,
+        descriptors: Vec<Vec<OwnedFd>>,
+    ) -> Result<(), EngineError> {
+        let mut descriptors = descriptors.into_iter();
+        for (index, (member, socket)) in self.members.iter().enumerate() {
+            match hear(member, socket)? {
+                Report::Loaded(pid) => self.pids.push(pid),
+                _ => return Err(failed(&called(member), "it answers wrongly")),
+            }
+            let own = descriptors.next().unwrap_or_default();
+            let borrowed: Vec<BorrowedFd<'_>> = own.iter().map(AsFd::as_fd).collect();
+            send(socket, &Order::Place(saved.member(index)))
+                .and_then(|()| send_descriptors(socket, &borrowed))
+                .map_err(|error| failed(&called(member), &error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all are ready, and lets them run: this process, which the program calls `upper`, is next.
+    pub fn run(self, upper: Tid) -> Result<(), EngineError> {
+        for (member, socket) in &self.members {
+            match hear(member, socket)? {
+                Report::Ready => {}
+                _ => return Err(failed(&called(member), "it answers wrongly")),
+            }
+        }
+        let members = self.members.iter().map(|(member, _)| member.pid);
+        let own = (upper, std::process::id() as Tid);
+        let pairs: Vec<(Tid, Tid)> = members
+            .zip(self.pids.iter().copied())
+            .chain([own])
+            .collect();
+        for ((member, socket), pid) in self.members.iter().zip(&self.pids) {
+            send(socket, &Order::Run(pairs.clone()))
+                .map_err(|error| failed(&called(member), &error.to_string()))?;
+            register::add(*pid, socket)?;
+        }
+        numbers::set_family(&pairs);
+        Ok(())
+    }
+}
+
+fn called(member: &Member) -> String {
+    format!("child {} ({})", member.pid, member.name)
+}
+
+fn hear(member: &Member, socket: &UnixStream) -> Result<Report, EngineError> {
+    match receive::<Said>(socket).map(|said| said.report) {
+        Ok(Report::Failed(why)) => Err(failed(&called(member), &why)),
+        Ok(report) => Ok(report),
+        Err(_) => Err(failed(
+            &called(member),
+            "it has ended while it was made again",
+        )),
+    }
+}
+
+// ---- A member ------------------------------------------------------------------------------------------------------------
+
+/// Says that the memory is in place, and puts the descriptors in theirs.
+pub fn take_descriptors(socket: &UnixStream) -> Result<MemberDescriptors, EngineError> {
+    let failed = |source| os("getting the descriptors from the root", source);
+    say(socket, Report::Loaded(std::process::id() as Tid)).map_err(failed)?;
+    let Order::Place(descriptors) = receive(socket).map_err(failed)? else {
+        return Err(super::failed("the root", "it answers wrongly"));
+    };
+    let received = receive_descriptors(socket, descriptors.numbers.len()).map_err(failed)?;
+    descriptors.place(received)?;
+    Ok(descriptors)
+}
+
+/// Leads a session or a group of its own, if the member did.
+pub fn lead(member: &Member) {
+    // It is a fresh child, so nothing is in the way; where something is, it stays in its parent's.
+    if member.session == member.pid {
+        let _ = rustix::process::setsid();
+    } else if member.group == member.pid {
+        let _ = rustix::process::setpgid(None, None);
+    }
+}
+
+/// Says that all is ready, and waits for the word to run.
+pub fn wait_to_run(socket: &UnixStream, member: &Member) -> Result<(), EngineError> {
+    let failed = |source| os("waiting for the other processes", source);
+    say(socket, Report::Ready).map_err(failed)?;
+    let Order::Run(pairs) = receive(socket).map_err(failed)? else {
+        return Err(super::failed("the root", "it answers wrongly"));
+    };
+    numbers::set_family(&pairs);
+    let leader = pairs.iter().find(|(upper, _)| *upper == member.group);
+    if let Some((_, kernel)) = leader.filter(|(upper, _)| *upper != member.pid) {
+        // The group of a process that leads none any more is the parent's.
+        let _ = rustix::process::setpgid(None, Pid::from_raw(*kernel));
+    }
+    Ok(())
+}
