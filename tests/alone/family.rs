@@ -17,3 +17,21 @@ fn family(script: &str, program: &str) {
 fn pipeline() {
     family("pipeline.sh", "relay.c");
 }
+
+#[test]
+fn shells() {
+    family("shells.sh", "relay.c");
+}
+
+#[test]
+fn forks() {
+    let built = build_c(&programs().join("family/forks.c"), Toolchain::Plain).unwrap();
+    lives_with(&[built.to_str().unwrap()], &[("MANA_CHILDREN", "1")]);
+}
+
+#[test]
+fn processes_of_python() {
+    let script = programs().join("family/many.py");
+    let words = ["python3", script.to_str().unwrap(), "-"];
+    lives_with(&words, &[("MANA_CHILDREN", "1")]);
+}

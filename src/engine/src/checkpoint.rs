@@ -91,6 +91,11 @@ fn pending() -> std::sync::MutexGuard<'static, Option<(Store, Pending)>> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Holds it while the process forks.
+pub fn hold() -> impl Sized {
+    pending()
+}
+
 /// What goes wrong on purpose in this rank; nothing, but in tests.
 fn faults() -> Option<Arc<dyn FaultPoint>> {
     static FAULTS: OnceLock<Option<Arc<ScriptedFault>>> = OnceLock::new();

@@ -244,6 +244,18 @@ pub fn request_another() -> bool {
     agent.is_some()
 }
 
+/// Holds all that a fork must not find half changed.
+pub fn hold() -> impl Sized {
+    (cut(), agent_slot())
+}
+
+/// This process has been forked: the agent is its parent's.
+pub fn forget() {
+    // Its thread is not here, and its sockets are closed by their numbers.
+    std::mem::forget(agent_slot().take());
+    ATTENTION.store(0, Ordering::Relaxed);
+}
+
 /// How long the phases of the attempt took so far.
 pub fn phases() -> Vec<mana_image::Phase> {
     cut()

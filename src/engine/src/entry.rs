@@ -36,12 +36,6 @@ impl<'a> Start<'a> {
     }
 }
 
-/// Whether a program that has been executed is a child's, or a member's, of a family.
-#[must_use]
-pub fn is_members(note: &Note) -> bool {
-    surroundings::is_members(note)
-}
-
 /// Runs a program in this process' upper half. Returns only when that fails.
 pub fn run(program: &Program, start: Start<'_>) -> Result<std::convert::Infallible, EngineError> {
     let is_member = matches!(start, Start::AsMember(_));

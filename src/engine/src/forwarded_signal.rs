@@ -46,6 +46,11 @@ pub fn listen(signal: Option<i32>) -> Result<(), EngineError> {
     install(signal).map_err(failed)
 }
 
+/// This process has been forked: the pipe is its parent's.
+pub fn forget() {
+    PIPE.store(-1, Ordering::Release);
+}
+
 /// Installs the handler.
 fn install(signal: i32) -> io::Result<()> {
     // SAFETY: a zeroed sigaction is a valid one; the handler is async-signal-safe.

@@ -3,6 +3,7 @@
 use std::fmt::Arguments;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 
 /// The launcher's standard error, under a number of ours.
@@ -14,6 +15,11 @@ pub fn keep_stderr(above: i32) {
     if let Ok(kept) = rustix::io::fcntl_dupfd_cloexec(io::stderr(), above) {
         let _ = STDERR.set(kept.into());
     }
+}
+
+/// Its number, if it is kept.
+pub fn number() -> Option<i32> {
+    STDERR.get().map(AsRawFd::as_raw_fd)
 }
 
 /// Writes to it. Nobody can be told that this fails.

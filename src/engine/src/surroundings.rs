@@ -22,7 +22,7 @@ use mana_descriptors::{
 use mana_split::advice::{self, Advised};
 use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
-use mana_split::hooks::{Given, Note, Variables};
+use mana_split::hooks::{Given, Variables};
 use mana_split::signals::with_all_blocked;
 use mana_split::thread_image::ThreadImage;
 use mana_split::watches;
@@ -108,9 +108,8 @@ impl Place<'_> {
 /// not the program's.
 const STANDARD_VARIABLE: &str = "MANA_EXEC_STANDARD";
 const GIVEN_VARIABLE: &str = "MANA_EXEC_GIVEN";
-/// The name of the family that the program is of, and whether as a member.
+/// The name of the family that the program is of.
 const FAMILY_VARIABLE: &str = "MANA_EXEC_FAMILY";
-const MEMBER_VARIABLE: &str = "MANA_EXEC_MEMBER";
 
 /// Looks at what the launcher gave, before anything is opened.
 pub fn start() {
@@ -131,11 +130,6 @@ fn told<'a>(settings: &'a Variables, name: &str) -> Option<&'a str> {
     told.and_then(|(_, value)| value.to_str())
 }
 
-/// Whether the program before was a member of its family, or has been forked for this one.
-pub fn is_members(note: &Note) -> bool {
-    note.is_child || told(&Given::to_this_process().settings, MEMBER_VARIABLE).is_some()
-}
-
 /// This program has been executed by one that ran under `mana`, and nothing has been opened yet: what is open is its own.
 pub fn inherit() -> Result<(), EngineError> {
     let settings = Given::to_this_process().settings;
@@ -154,7 +148,6 @@ fn follow_exec(given: Variables, standard: Standard) {
         STANDARD_VARIABLE,
         GIVEN_VARIABLE,
         FAMILY_VARIABLE,
-        MEMBER_VARIABLE,
         DIRECTORY_VARIABLE,
     ];
     let not_the_programs = descriptors::given().unwrap_or_default();
@@ -169,15 +162,18 @@ fn follow_exec(given: Variables, standard: Standard) {
             (GIVEN_VARIABLE.into(), numbers.join(",").into()),
             (FAMILY_VARIABLE.into(), family::name().into()),
             (DIRECTORY_VARIABLE.into(), directory.into()),
-        ])
-        .chain(family::member::is_one().then(|| (MEMBER_VARIABLE.into(), "1".into())));
+        ]);
     let text = |(mut name, value): (OsString, OsString)| {
         name.push("=");
         name.push(value);
         CString::new(name.into_vec()).ok()
     };
     let settings = settings.filter_map(text).collect();
-    hooks::follow_exec(settings, crate::engine::settings().children);
+    let children = crate::engine::settings().children;
+    hooks::follow_exec(settings, children);
+    if children {
+        hooks::follow_forks(family::forked::fork);
+    }
 }
 
 /// Keeps numbers free for the program while the lower half opens its own; `saved`: what an image has.

@@ -84,7 +84,8 @@ pub fn given() -> Result<Vec<RawFd>> {
     Ok(given)
 }
 
-fn stays_open(number: RawFd) -> bool {
+/// Whether execve(2) leaves a descriptor open.
+pub(crate) fn stays_open(number: RawFd) -> bool {
     // proc_pid_fdinfo(5): flags are octal.
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
@@ -102,6 +103,27 @@ pub fn inherit(given: &[RawFd]) -> Result<()> {
     let own = open.into_iter().filter(|number| !given.contains(number));
     own.for_each(adopt);
     Ok(())
+}
+
+/// The process has been forked: it has a table of its own from here on, with the same in it.
+pub(crate) fn begin_in_child() {
+    PROCESS.store(crate::sys::getpid(), Ordering::Relaxed);
+}
+
+/// The lower half's numbers, in order.
+pub(crate) fn lower_halfs() -> Vec<RawFd> {
+    let mut next = 0;
+    let numbers = std::iter::from_fn(move || {
+        let found = LOWER.first_from(next)?;
+        next = found + 1;
+        Some(found as RawFd)
+    });
+    numbers.collect()
+}
+
+/// The lower half has closed `number`.
+pub(crate) fn gone(number: RawFd) {
+    LOWER.remove(number);
 }
 
 /// Whether the calling process is the one whose descriptors are told apart.

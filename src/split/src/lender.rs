@@ -52,6 +52,16 @@ pub fn start() -> Result<()> {
         })
 }
 
+/// The same in a forked process, which has none of the lenders there were.
+///
+/// # Errors
+/// As for [`start`].
+pub(crate) fn start_again() -> Result<()> {
+    WANTED.store(0, Ordering::Release);
+    MADE.store(0, Ordering::Release);
+    start()
+}
+
 fn factory() {
     loop {
         let wanted = WANTED.load(Ordering::Acquire);

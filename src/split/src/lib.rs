@@ -30,6 +30,7 @@ pub mod descriptors;
 mod elf;
 pub mod environment;
 mod error;
+pub mod forked;
 pub mod frame;
 pub mod gate;
 pub mod hooks;

@@ -33,7 +33,7 @@ use std::{fs, io};
 use crate::error::{Error, Result};
 use crate::thread::{ThreadBlock, Tid, adopt};
 use crate::thread_image::{ThreadImage, capture_signal};
-use crate::{arch, call_again, scheduling, signals, sys, window};
+use crate::{arch, call_again, descriptors, scheduling, signals, sys, window};
 
 /// A thread that the checkpoint signal interrupted in upper code; given to the interrupt handler on that thread.
 #[derive(Debug)]
@@ -105,6 +105,9 @@ unsafe extern "C" fn on_checkpoint_signal(
             stray(unsafe { &mut *context });
         }
         return; // in the lower half: the engine sees the request at its next safe point
+    }
+    if !descriptors::is_this_process() {
+        return; // a child of vfork(2), in its parent's memory
     }
     // SAFETY: as above.
     let registers = unsafe { &(*context).uc_mcontext.gregs };
@@ -265,10 +268,15 @@ impl Status {
         };
         Self {
             alive: field("State:").is_some_and(|state| !state.starts_with(['Z', 'X'])),
-            blocked: field("SigBlk:")
-                .and_then(|mask| u64::from_str_radix(mask, 16).ok())
-                .unwrap_or(0),
+            blocked: Self::mask(text, "SigBlk:"),
         }
+    }
+
+    /// The set of signals in the line that begins with `name`.
+    fn mask(text: &str, name: &str) -> u64 {
+        let mask = text.lines().find_map(|line| line.strip_prefix(name));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .unwrap_or(0)
     }
 
     fn blocks(&self, bit: u64) -> bool {
@@ -299,6 +307,36 @@ pub fn signal_upper_threads() -> Result<Vec<Tid>> {
         };
     }
     Ok(upper)
+}
+
+/// Whether another process is one that has been forked by a program of this `mana`, and takes the checkpoint signal: one that has
+/// executed anything since does not, unless that is a `mana` again.
+#[must_use]
+pub fn takes_checkpoint_signal(pid: Tid) -> bool {
+    let program = |pid: &str| fs::metadata(format!("/proc/{pid}/exe"));
+    let is_same = |one: &fs::Metadata, other: &fs::Metadata| {
+        use std::os::unix::fs::MetadataExt;
+        (one.dev(), one.ino()) == (other.dev(), other.ino())
+    };
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
+        return false;
+    };
+    let caught = Status::mask(&status, "SigCgt:");
+    let same = program("self").and_then(|own| Ok(is_same(&own, &program(&pid.to_string())?)));
+    caught & signals::checkpoint_bit() != 0 && same.unwrap_or(false)
+}
+
+/// Sends the checkpoint signal to the main thread of another process.
+pub fn signal_process(pid: Tid) {
+    if let Some(signal) = signals::checkpoint_signal() {
+        // SAFETY: takes no pointer. ESRCH: it has ended meanwhile.
+        unsafe {
+            sys::raw(
+                libc::SYS_tgkill,
+                [pid as u64, pid as u64, signal as u64, 0, 0, 0],
+            )
+        };
+    }
 }
 
 #[cfg(test)]

@@ -345,6 +345,17 @@ fn new_stack(bytes: usize) -> u64 {
     }
 }
 
+/// The process has been forked: the calling thread is its main thread and its only one, so there is no block but its own.
+pub(crate) fn keep_own_block() {
+    if let Some(block) = ThreadBlock::current() {
+        block.own();
+        block.next.store(ptr::null_mut(), Ordering::Release);
+        let own = ptr::from_ref(block).cast_mut();
+        NEWEST.store(own, Ordering::Release);
+        MAIN.store(own, Ordering::Release);
+    }
+}
+
 /// Makes the calling thread, the process' main thread in the lower half, the upper half's main thread as well: its own
 /// TLS is the lower TLS. Its upper FS is learnt at its first crossing.
 ///

@@ -85,6 +85,13 @@ impl Entry {
     }
 }
 
+/// The process has been forked: timers are its parent's.
+pub(crate) fn forget() {
+    for entry in &TABLE {
+        entry.id.store(FREE, Ordering::Relaxed);
+    }
+}
+
 /// timer_create(2) of the upper half.
 #[must_use]
 pub(crate) fn hook_create(args: [u64; 6]) -> i64 {

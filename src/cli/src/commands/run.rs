@@ -34,12 +34,11 @@ pub fn exec(program: &Path, arguments: Vec<OsString>) -> Result<Status, Failure>
 /// without, as it would have.
 pub fn executed(note: &Note, arguments: Vec<OsString>) -> Result<Status, Failure> {
     let program = program(&note.path, arguments);
-    let is_members = entry::is_members(note);
     let failure = match start_as(&program, Some(note)) {
         Err(failure) => failure,
         Ok(status) => return Ok(status),
     };
-    if is_members {
+    if note.is_child {
         tracing::info!("{failure}; it runs without mana");
     } else {
         let consequence = "it runs without mana, and there will be no more checkpoints";
@@ -61,7 +60,7 @@ fn start_as(program: &Program, note: Option<&Note>) -> Result<Status, Failure> {
     let by_itself = is_by_itself(&needed);
     let start = match note {
         // One that uses MPI is a job of its own.
-        Some(note) if entry::is_members(note) && !has_stub(&needed) => Start::AsMember(note),
+        Some(note) if note.is_child && !has_stub(&needed) => Start::AsMember(note),
         Some(note) => Start::Executed(note, by_itself),
         None if by_itself => Start::ByItself,
         None => Start::ForMpi,

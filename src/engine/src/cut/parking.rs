@@ -12,6 +12,7 @@ use mana_split::thread_image::{ThreadImage, capture_cross};
 use super::draining::drain_step;
 use super::{ATTENTION, CHANGED, COUNTING, cut, has_attention, pending, wake_agent};
 use crate::engine::state;
+use crate::family::forked;
 use crate::{at_safe_point, checkpoint};
 
 /// The safe point at which a call of `function` begins or ends.
@@ -48,6 +49,9 @@ fn park_if_stopping(frame: &mut CrossFrame) {
 
 /// The checkpoint signal took a thread in upper-half code.
 pub fn interrupted(interrupted: &Interrupted) {
+    if forked::is_dormant() {
+        return forked::wake();
+    }
     stop_here(|| interrupted.capture());
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use mana_image::Written;
 use mana_split::descriptors;
+use mana_split::hooks;
 use mana_split::signals;
 use mana_split::thread_image::ThreadImage;
 
@@ -51,15 +52,30 @@ pub fn is_one() -> bool {
 /// This process is a member.
 pub fn become_one() {
     IS_MEMBER.store(true, Ordering::Release);
+    hooks::count_as_child(true);
 }
 
 /// This process becomes a job of its own: to the root it is as if it ran without `mana`.
 pub fn leave() {
     IS_MEMBER.store(false, Ordering::Release);
+    hooks::count_as_child(false);
     if let Some(root) = lock(&ROOT).take() {
         // Its thread ends then.
         let _ = root.shutdown(std::net::Shutdown::Both);
     }
+}
+
+/// Holds what is here while the process forks.
+pub fn hold() -> impl Sized {
+    (lock(&ROOT), lock(&ORDERS))
+}
+
+/// This process has been forked: the connection is its parent's.
+pub fn forget() {
+    // It is closed by its number.
+    std::mem::forget(lock(&ROOT).take());
+    lock(&ORDERS).clear();
+    IS_WANTED.store(false, Ordering::Release);
 }
 
 /// Connects to the root.

@@ -1,7 +1,7 @@
 //! A program of several processes: what it has started, and is part of its checkpoints.
 //!
 //! ```text
-//!   root: the rank, or the program that `mana run` has started         members: what it and they have executed
+//!   root: the rank, or the program that `mana run` has started         members: what it and they have started
 //!     listens at a name of the family  <──────────────── connect ──── a `mana` that finds itself a child
 //!
 //!     at the cut, all threads parked     Stop ─────────────────────>  a checkpoint of its own: threads park, then the leader
@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
 
+pub mod forked;
 pub mod member;
 pub mod register;
 pub mod root;

@@ -217,6 +217,18 @@ fn has_gone(socket: &UnixStream) -> bool {
     found.is_ok() && polled[0].revents().contains(PollFlags::HUP)
 }
 
+/// Holds what is here while the process forks.
+pub fn hold() -> impl Sized {
+    THREAD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// This process has been forked: the register is its parent's.
+pub fn forget() {
+    let mut thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
+    // It is closed by its number.
+    std::mem::forget(thread.take());
+}
+
 /// Asks the thread, if there is one.
 fn ask<T>(question: impl FnOnce(&UnixStream) -> io::Result<T>) -> Result<Option<T>, EngineError> {
     let thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! The root's side: who there is, and what they are told at a checkpoint.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::IntoRawFd;
 use std::path::Path;
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use mana_descriptors::Lent;
 use mana_image::Written;
-use mana_split::children;
 use mana_split::thread::Tid;
+use mana_split::{children, park};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
@@ -50,11 +50,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Holds what is here while the process forks.
+pub fn hold() -> impl Sized {
+    (lock(&TOLD), lock(&STOPPED))
+}
+
+/// This process has been forked: the members are its parent's.
+pub fn forget() {
+    // The sockets are closed by their numbers.
+    std::mem::forget(std::mem::take(&mut *lock(&TOLD)));
+    std::mem::forget(std::mem::take(&mut *lock(&STOPPED)));
+}
+
 /// Stops all members; the root's own threads are parked. Returns them as the program knows them.
 pub fn stop() -> Result<Vec<Stopped>, EngineError> {
     let until = Instant::now() + PATIENCE;
     let attempt = ATTEMPT.fetch_add(1, Ordering::AcqRel) + 1;
     let mut next = 0;
+    let mut search = Search::default();
     loop {
         for peer in register::joined_since(&mut next)? {
             if send(&peer.socket, &Order::Stop(attempt)).is_ok() {
@@ -62,7 +75,7 @@ pub fn stop() -> Result<Vec<Stopped>, EngineError> {
             }
         }
         let outstanding = collect_stopped()?;
-        if outstanding.is_none() && is_complete() {
+        if outstanding.is_none() && search.is_complete() {
             break;
         }
         if Instant::now() > until {
@@ -127,17 +140,44 @@ fn collect_stopped() -> Result<Option<Tid>, EngineError> {
     Ok(left)
 }
 
-/// Whether nobody is about to join: no child of those that are stopped.
-fn is_complete() -> bool {
-    let known: HashSet<Tid> = lock(&TOLD).iter().map(|peer| peer.pid).collect();
-    let lower = children::of_lower_half();
-    let own = children::all()
-        .into_iter()
-        .filter(|pid| !lower.contains(pid));
-    let theirs = known.iter().flat_map(|&pid| children::all_of(pid));
-    own.chain(theirs)
-        .filter(|pid| !known.contains(pid))
-        .all(|pid| !is_joining(pid))
+/// Looks for children of those that are stopped.
+#[derive(Default)]
+struct Search {
+    /// Those that have been woken, and since when.
+    woken: HashMap<Tid, Instant>,
+}
+
+/// How long a dormant child may take to join. One that cannot (it is stopped by a signal, say) runs outside.
+const TO_WAKE: Duration = Duration::from_secs(5);
+
+impl Search {
+    /// Whether nobody is about to join. Wakes those that are dormant.
+    fn is_complete(&mut self) -> bool {
+        let known: HashSet<Tid> = lock(&TOLD).iter().map(|peer| peer.pid).collect();
+        let lower = children::of_lower_half();
+        let own = children::all()
+            .into_iter()
+            .filter(|pid| !lower.contains(pid));
+        let theirs = known.iter().flat_map(|&pid| children::all_of(pid));
+        let others: HashSet<Tid> = own
+            .chain(theirs)
+            .filter(|pid| !known.contains(pid))
+            .collect();
+        let about_to_join = others
+            .into_iter()
+            .filter(|&pid| is_joining(pid) || self.wake(pid));
+        about_to_join.count() == 0
+    }
+
+    /// Wakes a child that has been forked; whether it is one, and can still be expected.
+    fn wake(&mut self, pid: Tid) -> bool {
+        if !park::takes_checkpoint_signal(pid) {
+            return false;
+        }
+        let since = self.woken.entry(pid).or_insert_with(Instant::now);
+        park::signal_process(pid);
+        since.elapsed() < TO_WAKE
+    }
 }
 
 /// Whether the process is a `mana` that a program has executed: it joins, or becomes what it is to run without `mana`.

@@ -47,10 +47,18 @@ pub fn follow_exec(settings: Vec<CString>, children: bool) {
     CHILDREN.store(children, Relaxed);
 }
 
+/// Whether the process is a child of the program that was started first, also by fork(2) alone.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// This process is, or is no more, a child of the program that was started first: so is what it executes.
+pub fn count_as_child(is_child: bool) {
+    IS_CHILD.store(is_child, Relaxed);
+}
+
 /// What [`VARIABLE`] holds: `PROCESS:CHILD:FILTER:NUMBER:MONOTONIC:RAW:BOOT:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// Whether the program before was a child that had been forked for this.
+    /// Whether the program before was a child of the one that was started first, perhaps forked for this.
     pub is_child: bool,
     has_filter: bool,
     number: Tid,
@@ -241,7 +249,7 @@ fn follow(path: u64, arguments: u64, environment: u64) -> Option<i64> {
 fn write_note(room: &mut [u8], path: u64) -> Option<()> {
     let mut room = Room { room, used: 0 };
     let process = sys::getpid();
-    let child = !descriptors::is_this_process();
+    let child = IS_CHILD.load(Relaxed) || !descriptors::is_this_process();
     let (filter, number) = (seccomp::is_armed(), tid_of_upper(process));
     let [monotonic, raw, boot] = clock::offsets();
     write!(

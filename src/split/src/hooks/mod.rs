@@ -16,8 +16,9 @@
 //! | getpid, kill, tgkill … | `numbers`: after a restart, the process and its threads have other numbers than the program knows |
 //! | open, dup, pipe, close … | `descriptors`: whose a descriptor is; `libraries`: the MPI library that ld.so opens is the stub |
 //! | execve, execveat | `exec`: what the program becomes runs under mana, too |
+//! | clone, fork | `fork`: where children are part of checkpoints, they get a lower half that works |
 //!
-//! Everything else goes straight to the kernel, without a detour: fork too (the child has both halves and the same hooks).
+//! Everything else goes straight to the kernel, without a detour.
 
 #![expect(unsafe_code, reason = "does the upper half's system calls")]
 // # Safety
@@ -29,6 +30,7 @@ mod advice;
 mod clocks;
 mod descriptors;
 mod exec;
+mod fork;
 mod libraries;
 mod memory;
 mod numbers;
@@ -38,7 +40,8 @@ pub(crate) mod waits;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use exec::{Given, Note, Variables, follow_exec};
+pub use exec::{Given, Note, Variables, count_as_child, follow_exec};
+pub use fork::follow_forks;
 pub use libraries::{OTHER_MPIS, may_have_other_mpi, set_stub};
 pub use memory::set_on_unmap;
 pub(crate) use paths::{program, set_program};
@@ -150,6 +153,7 @@ static STEERED: Bitmap = {
     let map = with(AT_ONCE, &clocks::STEERED);
     let map = with(map, &numbers::STEERED);
     let map = with(map, &proc_paths::STEERED);
+    let map = with(map, &fork::STEERED);
     with(map, &WAITS_FOR_CHILDREN)
 };
 
@@ -359,6 +363,7 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
                 None => return numbers::wait(call),
             }
         }
+        number if fork::STEERED.contains(&number) => return fork::dispatch(call),
         number if advice::STEERED.contains(&number) => return advice::dispatch(call),
         number if waits::is_wait(number) => return waits::dispatch(call),
         number if clocks::STEERED.contains(&number) => return clocks::dispatch(call),
@@ -425,6 +430,7 @@ mod tests {
             &numbers::STEERED,
             &proc_paths::STEERED,
             &WAITS_FOR_CHILDREN,
+            &fork::STEERED,
         ]
         .concat();
         expected.sort_unstable();
