@@ -1,8 +1,12 @@
-//! Programs of several processes (`MANA_CHILDREN=1`): saved, killed and started again together.
+//! Programs of several processes: saved, killed and started again together.
 
+use std::process::Command;
+
+use mana_suite::command::run;
+use mana_suite::install;
 use mana_suite::programs::{Toolchain, build_c};
 
-use crate::{lives_with, programs};
+use crate::{Lives, lives, open_gate, programs};
 
 /// Runs a script of the folder, which is given what it starts.
 fn family(script: &str, program: &str) {
@@ -10,7 +14,7 @@ fn family(script: &str, program: &str) {
     let built = build_c(&folder.join(program), Toolchain::Plain).unwrap();
     let script = folder.join(script);
     let words = [script.as_path(), built.as_path()].map(|path| path.to_str().unwrap());
-    lives_with(&[&["bash"], &words[..]].concat(), &[("MANA_CHILDREN", "1")]);
+    lives(&[&["bash"], &words[..]].concat());
 }
 
 #[test]
@@ -23,15 +27,76 @@ fn shells() {
     family("shells.sh", "relay.c");
 }
 
+/// Runs a program of the folder.
+fn program(name: &str) {
+    let built = build_c(&programs().join("family").join(name), Toolchain::Plain).unwrap();
+    lives(&[built.to_str().unwrap()]);
+}
+
 #[test]
 fn forks() {
-    let built = build_c(&programs().join("family/forks.c"), Toolchain::Plain).unwrap();
-    lives_with(&[built.to_str().unwrap()], &[("MANA_CHILDREN", "1")]);
+    program("forks.c");
+}
+
+#[test]
+fn shared_memory() {
+    program("shared.c");
 }
 
 #[test]
 fn processes_of_python() {
     let script = programs().join("family/many.py");
     let words = ["python3", script.to_str().unwrap(), "-"];
-    lives_with(&words, &[("MANA_CHILDREN", "1")]);
+    lives(&words);
+}
+
+/// Programs come and go while checkpoints are made all the time: none is disturbed, and none is named as lost.
+#[test]
+fn a_script_that_is_saved_often() {
+    let script = programs().join("family/churn.sh");
+    let lives = Lives::new(install().unwrap());
+    let mut command = Command::new(lives.install.mana());
+    command
+        .args(["run", "bash"])
+        .arg(&script)
+        .env("MANA_CKPT_DIR", lives.checkpoints.path())
+        .env("MANA_CKPT_INTERVAL", "50ms");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("is written"), "no checkpoint: {said}");
+    assert!(!said.contains("cannot be kept"), "{said}");
+    assert!(!said.contains("no checkpoint this time"), "{said}");
+    let wanted = run(Command::new("bash").arg(&script)).unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), wanted);
+}
+
+#[test]
+fn children_are_listed() {
+    let built = build_c(&programs().join("family/forks.c"), Toolchain::Plain).unwrap();
+    let lives = Lives::new(install().unwrap());
+    let gates = lives.gates.path().to_str().unwrap();
+    let life = lives.start(&["run", built.to_str().unwrap(), gates]);
+    lives.save_and_kill(life, 1);
+    let mana = |words: &[&str]| {
+        let mut command = Command::new(lives.install.mana());
+        run(command.args(words).arg(lives.checkpoints.path())).unwrap()
+    };
+    let shown = mana(&["show", "--rank", "0"]);
+    assert!(shown.contains("CHILD  PROCESS"), "{shown}");
+    assert!(!shown.contains("not kept"), "{shown}");
+    mana(&["verify"]);
+    // A child's file that is damaged is found, and named.
+    let checkpoint = lives.checkpoints.path().join("ckpt-000001");
+    let file = checkpoint.join("rank-00000.child-00002.mana");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let mut verify = Command::new(lives.install.mana());
+    let refused = run(verify.arg("verify").arg(lives.checkpoints.path())).unwrap_err();
+    assert!(refused.to_string().contains("child-00002"), "{refused}");
+    open_gate(lives.gates.path(), 1);
+    let mut life = lives.restart();
+    assert!(!life.0.wait().unwrap().success(), "{}", lives.output());
 }

@@ -24,7 +24,7 @@ fn built(name: &str) -> String {
 fn it_is_named_and_ends() {
     let lives = Lives::new(install().unwrap());
     let gates = lives.gates.path().to_str().unwrap();
-    let life = lives.start(&["run", &outside(), gates]);
+    let life = lives.start_with(&["run", &outside(), gates], &[("MANA_CHILDREN", "0")]);
     lives.save_and_kill(life, 1);
     let shown = run(Command::new(lives.install.mana())
         .args(["show", "--rank", "0"])
@@ -49,7 +49,10 @@ fn it_is_named_and_ends() {
 fn all_or_nothing_is_nothing() {
     let lives = Lives::new(install().unwrap());
     let gates = lives.gates.path().to_str().unwrap();
-    let mut life = lives.start_with(&["run", &outside(), gates], &[("MANA_STRICT", "1")]);
+    let mut life = lives.start_with(
+        &["run", &outside(), gates],
+        &[("MANA_STRICT", "1"), ("MANA_CHILDREN", "0")],
+    );
     lives.wait_until_ready(&mut life, 1);
     let refused = run(Command::new(lives.install.mana())
         .arg("checkpoint")

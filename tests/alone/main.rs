@@ -55,8 +55,6 @@ struct Lives {
     checkpoints: Checkpoints,
     gates: tempfile::TempDir,
     output: PathBuf,
-    /// What is set in all of them.
-    settings: &'static [(&'static str, &'static str)],
 }
 
 impl Lives {
@@ -70,7 +68,6 @@ impl Lives {
             checkpoints,
             gates,
             output,
-            settings: &[],
         }
     }
 
@@ -104,7 +101,6 @@ impl Lives {
         let output = OpenOptions::new().append(true).open(&self.output).unwrap();
         command
             .env("MANA_CKPT_DIR", self.checkpoints.path())
-            .envs(self.settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(output);
         match command.spawn() {
@@ -163,16 +159,8 @@ fn open_gate(folder: &Path, number: u32) {
 
 /// Runs `program` (and its arguments) undisturbed and in three lives, and compares what it printed.
 fn lives(program: &[&str]) {
-    lives_with(program, &[]);
-}
-
-/// The same, with more settings.
-fn lives_with(program: &[&str], settings: &'static [(&'static str, &'static str)]) {
     let install = install().unwrap();
-    let lives = Lives {
-        settings,
-        ..Lives::new(install)
-    };
+    let lives = Lives::new(install);
     let gates = lives.gates.path().to_str().unwrap();
 
     let undisturbed = tempfile::tempdir_in(places::target()).unwrap();

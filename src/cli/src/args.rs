@@ -23,6 +23,7 @@ Environment:
   MANA_CKPT_SIGNAL    a signal that asks for a checkpoint: USR1, SIGUSR1, 10
   MANA_MPI            the MPI below: auto, mpich, openmpi, abi, or a library's path (default: auto)
   MANA_COMPRESS       auto, raw, zstd (default: auto)
+  MANA_CHILDREN       0: processes that the program starts run without mana and are in no checkpoint (default: 1)
   MANA_STRICT         1: no checkpoint when something of the program cannot be kept (default: a warning that names it)
   MANA_FILES          at a restart, open files that are not as they were: check, accept, cut (default: check)
   MANA_LOG            error, warn, info, debug, trace (default: warn)";

@@ -54,7 +54,7 @@ const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "MANA_CHILDREN",
-        allowed: "1, for checkpoints with the programs that the program has started, or 0",
+        allowed: "1, for checkpoints with the processes that the program has started, or 0",
     },
     Variable {
         name: "MANA_STRICT",
@@ -127,7 +127,7 @@ impl Default for Settings {
             mpi: "auto".into(),
             compression: Compression::Auto,
             files: FilePolicy::Check,
-            children: false,
+            children: true,
             strict: false,
             disk_fault: None,
             log: "warn".into(),

@@ -127,6 +127,22 @@ impl Stored {
         Ok(Self(made))
     }
 
+    /// Those that another process of the program has made, and sent to this one.
+    #[must_use]
+    pub fn received(files: Vec<(FileId, OwnedFd)>) -> Self {
+        Self(
+            files
+                .into_iter()
+                .map(|(id, file)| (id, (file, 0)))
+                .collect(),
+        )
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &OwnedFd)> {
+        self.0.iter().map(|(id, (file, _))| (*id, file))
+    }
+
     /// The file that had this identity at the checkpoint, open for reading and writing.
     #[must_use]
     pub fn file(&self, id: FileId) -> Option<&OwnedFd> {

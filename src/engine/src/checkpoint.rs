@@ -20,6 +20,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use mana_descriptors::StoredFile;
 use mana_image::{
     FaultPoint, MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, ScriptedFault, Store,
     WriteOptions, WriterInfo, Written,
@@ -160,6 +161,13 @@ pub fn write_child(
     Ok(writer.finish(&info(world, threads.len())?)?)
 }
 
+/// The files that the program maps and that have to be made again.
+pub fn mapped_files() -> Result<Vec<StoredFile>, EngineError> {
+    let regions = maps::upper_regions()?;
+    let shared = shared_mappings::describe(&regions, &shared_memory::places(), &[])?;
+    Ok(shared.into_files())
+}
+
 fn options() -> WriteOptions {
     WriteOptions {
         compression: cvars::compression(),
@@ -178,7 +186,7 @@ fn save_memory_and_state(
     let regions = maps::upper_regions()?;
     let page_map = PageMap::open()?;
     let windows = shared_memory::places();
-    let shared = shared_mappings::describe(&regions, &windows)?;
+    let shared = shared_mappings::describe(&regions, &windows, &place.family())?;
     history::fold(&mut state());
     files::note_positions().map_err(|error| EngineError::NativeCall {
         doing: "asking where the file pointers stand",

@@ -14,11 +14,10 @@
 )]
 
 use std::collections::HashSet;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use mana_descriptors::Descriptors;
+use mana_descriptors::{Descriptors, Stored};
 use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
 use mana_split::advice::{self, Advised};
@@ -73,8 +72,8 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
 
     let reader = checkpoint.open_rank(world.rank)?;
     check_processor(&reader)?;
-    let taken = take_over(&reader, metadata(&reader)?, |saved, members| {
-        tree.hand_out(saved, members)
+    let taken = take_over(&reader, metadata(&reader)?, |saved| {
+        tree.hand_out(saved, surroundings::open(saved)?)
     })?;
     if taken.alone {
         surroundings::limit(&taken.surroundings)?;
@@ -123,12 +122,12 @@ pub fn become_member(
             source: errno.into(),
         })?;
     let socket = UnixStream::from(socket);
-    let taken = take_over(&reader, metadata, |_, _| {
-        let own = family::tree::take_descriptors(&socket)?;
+    let taken = take_over(&reader, metadata, |_| {
+        let (own, stored) = family::tree::take_descriptors(&socket)?;
         own.numbers
             .iter()
             .for_each(|number| descriptors::adopt(number.number));
-        Ok(())
+        Ok(stored)
     })?;
     surroundings::limit(&taken.surroundings)?;
     alone::begin_agent()?;
@@ -155,7 +154,7 @@ struct Taken {
 fn take_over(
     reader: &RankReader,
     metadata: Metadata,
-    hand_out: impl FnOnce(&Descriptors, Vec<Vec<OwnedFd>>) -> Result<(), EngineError>,
+    open: impl FnOnce(&Descriptors) -> Result<Stored, EngineError>,
 ) -> Result<Taken, EngineError> {
     let Metadata {
         state,
@@ -176,7 +175,7 @@ fn take_over(
     mana_split::signals::import(&signals)?;
     restore_state(state);
     restarts::count_one();
-    surroundings::restore(&surroundings, hand_out)?;
+    surroundings::restore(&surroundings, open)?;
     environment::restore(&surroundings.environment, &threads, reader.regions())?;
     Ok(Taken {
         surroundings,

@@ -26,7 +26,7 @@ pub struct Settings {
     pub compression: Compression,
     /// What happens at a restart with files that are not what they were (`MANA_FILES`).
     pub files: FilePolicy,
-    /// Whether what children execute runs under `mana` and is part of checkpoints (`MANA_CHILDREN`).
+    /// Whether processes that the program starts are part of checkpoints (`MANA_CHILDREN`).
     pub children: bool,
     /// Whether a checkpoint that cannot hold everything is refused (`MANA_STRICT`).
     pub strict: bool,
@@ -46,7 +46,7 @@ impl Default for Settings {
             mpi: "auto".to_string(),
             compression: Compression::Auto,
             files: FilePolicy::Check,
-            children: false,
+            children: true,
             strict: false,
             disk_fault: None,
             at_safe_point: None,

@@ -11,13 +11,12 @@
 //! again before each has found it as it was.
 
 use std::ffi::{CString, OsString};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use mana_descriptors::{
-    Descriptors, FilePolicy, Lent, Lost, Program, Restored, Standard, with_table_of_its_own,
+    Descriptors, FilePolicy, Lent, Lost, Program, Restored, Standard, Stored, with_table_of_its_own,
 };
 use mana_split::advice::{self, Advised};
 use mana_split::children;
@@ -33,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::settings;
 use crate::environment::{self, Environment};
 use crate::error::EngineError;
-use crate::family::root::{self, Stopped};
+use crate::family::root::{self, Borrowed, Stopped};
 use crate::family::{self, Member};
 use crate::limits::{self, Limits};
 use crate::messages::{self, say};
@@ -96,7 +95,7 @@ pub enum Place<'a> {
 
 impl Place<'_> {
     /// What the kernel calls the processes that have images of their own.
-    fn family(&self) -> Vec<i32> {
+    pub fn family(&self) -> Vec<i32> {
         match self {
             Self::Root(stopped) => stopped.iter().map(Stopped::pid).collect(),
             Self::Child(family) => family.to_vec(),
@@ -217,7 +216,7 @@ fn describe(shared: &Shared, place: &Place<'_>) -> Result<Descriptors, EngineErr
     };
     let standard = STANDARD.get().copied().unwrap_or_default();
     let owned = owned()?;
-    let describe = |lent: &[Vec<Lent>]| {
+    let describe = |lent: &[Vec<Lent>]| -> Result<Descriptors, EngineError> {
         let program = Program {
             is_mapped_whole: &|id, bytes| shared.is_mapped_whole(id, bytes),
             path_of_watched: &|(device, inode)| watches::path_of(device, inode),
@@ -226,13 +225,27 @@ fn describe(shared: &Shared, place: &Place<'_>) -> Result<Descriptors, EngineErr
             &owned, lent, &standard, &program,
         )?)
     };
+    let describe_all = || {
+        let Borrowed {
+            descriptors,
+            mapped,
+        } = root::borrow()?;
+        let mut described = describe(&descriptors)?;
+        for file in mapped {
+            // The root makes it, and whoever maps it fills it.
+            if !described.stored.iter().any(|stored| stored.id == file.id) {
+                described.stored.push(file);
+            }
+        }
+        Ok(described)
+    };
     // A thread that reads a file may be made: it is to be the lower half's.
     with_all_blocked(|| {
         if children.is_empty() {
             return describe(&[]);
         }
         // The duplicates go with the table that they are in.
-        let apart = with_table_of_its_own(&|| describe(&root::borrow_descriptors()?));
+        let apart = with_table_of_its_own(&describe_all);
         apart.map_err(|errno| EngineError::Os {
             doing: "making a table for the descriptors of children".into(),
             source: errno.into(),
@@ -401,10 +414,21 @@ pub fn limit(saved: &Surroundings) -> Result<(), EngineError> {
     limits::restore(&saved.limits)
 }
 
-/// Puts all of it back but [`limit`]s, before any of the program runs. `hand_out` gets what is the children's.
+/// Opens what the program has open; what is the children's remains to be sent.
+pub fn open(saved: &Descriptors) -> Result<Restored, EngineError> {
+    let note = &watches::note_again;
+    Ok(mana_descriptors::restore_all(
+        saved,
+        settings().files,
+        note,
+    )?)
+}
+
+/// Puts all of it back but [`limit`]s, before any of the program runs. `open` opens what it has open, and returns the files that were
+/// made again.
 pub fn restore(
     saved: &Surroundings,
-    hand_out: impl FnOnce(&Descriptors, Vec<Vec<OwnedFd>>) -> Result<(), EngineError>,
+    open: impl FnOnce(&Descriptors) -> Result<Stored, EngineError>,
 ) -> Result<(), EngineError> {
     // First: names of sockets may begin in the working directory.
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
@@ -412,9 +436,7 @@ pub fn restore(
         Some(directory) => enter(directory, settings().files)?,
         None => enter_removed()?,
     }
-    let Restored { stored, members } =
-        mana_descriptors::restore_all(&saved.descriptors, settings().files, &watches::note_again)?;
-    hand_out(&saved.descriptors, members)?;
+    let stored = open(&saved.descriptors)?;
     for number in &saved.descriptors.numbers {
         descriptors::adopt(number.number);
     }

@@ -95,6 +95,28 @@ pub fn all_of(pid: Tid) -> Vec<Tid> {
     all
 }
 
+/// Whether a process, if there is one, has not ended: not its main thread alone, but all, so that it can be waited for.
+#[must_use]
+pub fn lives(pid: Tid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |name| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    let has_main = field("State:").is_some_and(|state| !state.starts_with(['Z', 'X']));
+    let threads = field("Threads:").and_then(|count| count.parse().ok());
+    has_main || threads.unwrap_or(0) > 1
+}
+
+/// Whether a process has given back its memory: one that is about to be none.
+#[must_use]
+pub fn has_no_memory(pid: Tid) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe"));
+    program.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// The lower half's own.
 #[must_use]
 pub fn of_lower_half() -> Vec<Tid> {

@@ -25,6 +25,7 @@
 // one. The interrupt handler runs with the lower TLS live on a stack of the lower half, all signals but the checkpoint
 // signal blocked: it may allocate and lock, for the thread was not in the lower half.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -309,21 +310,23 @@ pub fn signal_upper_threads() -> Result<Vec<Tid>> {
     Ok(upper)
 }
 
-/// Whether another process is one that has been forked by a program of this `mana`, and takes the checkpoint signal: one that has
-/// executed anything since does not, unless that is a `mana` again.
+/// Whether another process runs the file of this one: a `mana`, or what a program under it has forked.
+#[must_use]
+pub fn is_mana(pid: Tid) -> bool {
+    let file = |pid: &str| {
+        let file = fs::metadata(format!("/proc/{pid}/exe"));
+        file.map(|file| (file.dev(), file.ino()))
+    };
+    file("self").is_ok_and(|own| file(&pid.to_string()).is_ok_and(|other| own == other))
+}
+
+/// Whether another process is one that has been forked by a program under this `mana` and has executed nothing: it takes the
+/// checkpoint signal.
 #[must_use]
 pub fn takes_checkpoint_signal(pid: Tid) -> bool {
-    let program = |pid: &str| fs::metadata(format!("/proc/{pid}/exe"));
-    let is_same = |one: &fs::Metadata, other: &fs::Metadata| {
-        use std::os::unix::fs::MetadataExt;
-        (one.dev(), one.ino()) == (other.dev(), other.ino())
-    };
-    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
-        return false;
-    };
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let caught = Status::mask(&status, "SigCgt:");
-    let same = program("self").and_then(|own| Ok(is_same(&own, &program(&pid.to_string())?)));
-    caught & signals::checkpoint_bit() != 0 && same.unwrap_or(false)
+    caught & signals::checkpoint_bit() != 0 && is_mana(pid)
 }
 
 /// Sends the checkpoint signal to the main thread of another process.

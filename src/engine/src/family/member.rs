@@ -29,9 +29,10 @@ use crate::{checkpoint, cut, surroundings};
 static IS_MEMBER: AtomicBool = AtomicBool::new(false);
 /// The connection to the root.
 static ROOT: Mutex<Option<Arc<UnixStream>>> = Mutex::new(None);
-/// The root's attempt, and whether the leader has still to take part in it.
+/// The root's attempt that the leader has still to take part in; 0: there is none.
+static WANTED: AtomicU64 = AtomicU64::new(0);
+/// The one that it takes, or took, part in.
 static ATTEMPT: AtomicU64 = AtomicU64::new(0);
-static IS_WANTED: AtomicBool = AtomicBool::new(false);
 /// What the leader is to do.
 static ORDERS: Mutex<VecDeque<Order>> = Mutex::new(VecDeque::new());
 static ORDERED: Condvar = Condvar::new();
@@ -75,7 +76,7 @@ pub fn forget() {
     // It is closed by its number.
     std::mem::forget(lock(&ROOT).take());
     lock(&ORDERS).clear();
-    IS_WANTED.store(false, Ordering::Release);
+    WANTED.store(0, Ordering::Release);
 }
 
 /// Connects to the root.
@@ -97,19 +98,17 @@ fn listen(mut socket: Arc<UnixStream>) {
     loop {
         match receive(&socket) {
             Ok(Order::Stop(attempt)) => {
-                lock(&ORDERS).clear();
-                ATTEMPT.store(attempt, Ordering::Release);
-                IS_WANTED.store(true, Ordering::Release);
+                WANTED.store(attempt, Ordering::Release);
                 // Not the one that may be under way: its leader may have let go already.
                 if !cut::request_another() {
-                    report(Report::Failed("it is about to end".into()));
+                    abandoned("it is about to end");
                 }
             }
             // Not by way of exit handlers: the program is to look killed.
             Ok(Order::End) => checkpoint::end_process(),
             Ok(order) => order_leader(order),
             Err(_) => {
-                order_leader(Order::GoOn);
+                order_leader(Order::GoOn(u64::MAX));
                 match join_again(&socket) {
                     Some(joined) => socket = joined,
                     None => return,
@@ -170,15 +169,20 @@ fn report(report: Report) {
 
 /// The attempt of this process has come to nothing.
 pub fn abandoned(reason: &str) {
-    IS_WANTED.store(false, Ordering::Release);
+    let wanted = WANTED.swap(0, Ordering::AcqRel);
+    if wanted != 0 {
+        ATTEMPT.store(wanted, Ordering::Release);
+    }
     report(Report::Failed(reason.to_owned()));
 }
 
 /// The leader's part, all threads being parked: it does what the root says until that lets it go on.
 pub fn take_part(threads: &[ThreadImage]) -> Result<(), EngineError> {
-    if !IS_WANTED.swap(false, Ordering::AcqRel) {
+    let attempt = WANTED.swap(0, Ordering::AcqRel);
+    if attempt == 0 {
         return Ok(()); // the root's attempt is over
     }
+    ATTEMPT.store(attempt, Ordering::Release);
     report(Report::Stopped(Member::this()));
     loop {
         match next_order() {
@@ -187,8 +191,9 @@ pub fn take_part(threads: &[ThreadImage]) -> Result<(), EngineError> {
                 Ok(written) => Report::Written(Box::new(written)),
                 Err(error) => Report::Failed(crate::entry::with_causes(&error)),
             }),
-            Order::GoOn => return Ok(()),
-            Order::Stop(_) | Order::End | Order::Place(_) | Order::Run(_) => {}
+            // An earlier one's may have come when nobody waited for it.
+            Order::GoOn(over) if over >= attempt => return Ok(()),
+            Order::GoOn(_) | Order::Stop(_) | Order::End | Order::Place(..) | Order::Run(_) => {}
         }
     }
 }
@@ -214,7 +219,7 @@ fn lend() -> Result<(), EngineError> {
         .collect();
     let said = Said {
         attempt: ATTEMPT.load(Ordering::Acquire),
-        report: Report::Lent(open.clone()),
+        report: Report::Lent(open.clone(), checkpoint::mapped_files()?),
     };
     let sent = send(&root, &said).and_then(|()| {
         let descriptors: Vec<BorrowedFd<'_>> =

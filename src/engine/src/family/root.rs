@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mana_descriptors::Lent;
+use mana_descriptors::{Lent, StoredFile};
 use mana_image::Written;
 use mana_split::thread::Tid;
 use mana_split::{children, park};
@@ -74,7 +74,7 @@ pub fn stop() -> Result<Vec<Stopped>, EngineError> {
                 lock(&TOLD).push(Arc::new(peer));
             }
         }
-        let outstanding = collect_stopped()?;
+        let outstanding = collect_stopped(&mut search)?;
         if outstanding.is_none() && search.is_complete() {
             break;
         }
@@ -99,7 +99,7 @@ fn hear(peer: &Peer) -> io::Result<Report> {
 }
 
 /// Takes the reports that have come, for some milliseconds; one that is still to come.
-fn collect_stopped() -> Result<Option<Tid>, EngineError> {
+fn collect_stopped(search: &mut Search) -> Result<Option<Tid>, EngineError> {
     let waiting = lock(&TOLD).clone();
     let is_stopped = |peer: &Arc<Peer>| {
         lock(&STOPPED)
@@ -133,8 +133,11 @@ fn collect_stopped() -> Result<Option<Tid>, EngineError> {
             }),
             Ok(Report::Failed(why)) => return Err(failed(&format!("child {}", peer.pid), &why)),
             Ok(_) => return Err(failed(&format!("child {}", peer.pid), "it answers wrongly")),
-            // It has ended.
-            Err(_) => lock(&TOLD).retain(|one| !Arc::ptr_eq(one, peer)),
+            // It ends.
+            Err(_) => {
+                search.ending.insert(peer.pid, Instant::now());
+                lock(&TOLD).retain(|one| !Arc::ptr_eq(one, peer));
+            }
         }
     }
     Ok(left)
@@ -145,8 +148,12 @@ fn collect_stopped() -> Result<Option<Tid>, EngineError> {
 struct Search {
     /// Those that have been woken, and since when.
     woken: HashMap<Tid, Instant>,
+    /// Those whose connection or memory has gone, and since when.
+    ending: HashMap<Tid, Instant>,
 }
 
+/// How long a process may take to end whose connection has: how it ends is part of the image. One that goes on runs outside.
+const TO_END: Duration = Duration::from_secs(2);
 /// How long a dormant child may take to join. One that cannot (it is stopped by a signal, say) runs outside.
 const TO_WAKE: Duration = Duration::from_secs(5);
 
@@ -165,8 +172,17 @@ impl Search {
             .collect();
         let about_to_join = others
             .into_iter()
-            .filter(|&pid| is_joining(pid) || self.wake(pid));
+            .filter(|&pid| is_joining(pid) || self.is_ending(pid) || self.wake(pid));
         about_to_join.count() == 0
+    }
+
+    /// Whether a process is about to end, and can still be expected to.
+    fn is_ending(&mut self, pid: Tid) -> bool {
+        if children::has_no_memory(pid) {
+            self.ending.entry(pid).or_insert_with(Instant::now);
+        }
+        let since = self.ending.get(&pid);
+        since.is_some_and(|since| since.elapsed() < TO_END) && children::lives(pid)
     }
 
     /// Wakes a child that has been forked; whether it is one, and can still be expected.
@@ -182,48 +198,56 @@ impl Search {
 
 /// Whether the process is a `mana` that a program has executed: it joins, or becomes what it is to run without `mana`.
 fn is_joining(pid: Tid) -> bool {
-    let note = format!("MANA_EXEC={pid}:");
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     // The kernel calls it so, by the last part of /proc/self/exe, until it has joined and takes the program's name.
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let is_starting = name.trim_end() == "exe";
-    is_starting
-        && environment
-            .split(|&byte| byte == 0)
-            .any(|variable| variable.starts_with(note.as_bytes()))
+    name.trim_end() == "exe" && park::is_mana(pid)
 }
 
-/// Duplicates of the descriptors of all that are stopped, in their order; they are the caller's to close.
-pub fn borrow_descriptors() -> Result<Vec<Vec<Lent>>, EngineError> {
+/// What the members have open and mapped.
+#[derive(Debug, Default)]
+pub struct Borrowed {
+    /// Duplicates of their descriptors, in the order of the members; they are the caller's to close.
+    pub descriptors: Vec<Vec<Lent>>,
+    /// Files that they map and that have to be made again.
+    pub mapped: Vec<StoredFile>,
+}
+
+/// Asks all that are stopped.
+pub fn borrow() -> Result<Borrowed, EngineError> {
     let stopped = lock(&STOPPED);
-    stopped.iter().map(|one| borrow_of(&one.peer)).collect()
+    let mut all = Borrowed::default();
+    for one in stopped.iter() {
+        let (descriptors, mapped) = borrow_of(&one.peer)?;
+        all.descriptors.push(descriptors);
+        all.mapped.extend(mapped);
+    }
+    Ok(all)
 }
 
-fn borrow_of(peer: &Peer) -> Result<Vec<Lent>, EngineError> {
+fn borrow_of(peer: &Peer) -> Result<(Vec<Lent>, Vec<StoredFile>), EngineError> {
     let failed = |why: String| failed(&format!("child {}", peer.pid), &why);
     let io = |error: io::Error| failed(error.to_string());
     send(&peer.socket, &Order::Lend).map_err(io)?;
-    let numbers = match hear(peer).map_err(io)? {
-        Report::Lent(numbers) => numbers,
+    let (numbers, mapped) = match hear(peer).map_err(io)? {
+        Report::Lent(numbers, mapped) => (numbers, mapped),
         Report::Failed(why) => return Err(failed(why)),
         _ => return Err(failed("it answers wrongly".into())),
     };
     let lent = receive_descriptors(&peer.socket, numbers.len()).map_err(io)?;
-    let lent = lent
-        .into_iter()
-        .zip(numbers)
-        .map(|(here, (number, close_on_exec))| Lent {
-            number,
-            here: here.into_raw_fd(),
-            close_on_exec,
-        });
-    Ok(lent.collect())
+    let lent = lent.into_iter().zip(numbers);
+    let lent = lent.map(|(here, (number, close_on_exec))| Lent {
+        number,
+        here: here.into_raw_fd(),
+        close_on_exec,
+    });
+    Ok((lent.collect(), mapped))
 }
 
 /// Has all that are stopped write their images.
 pub fn begin_to_write(directory: &Path, rank: u32) -> Result<(), EngineError> {
     let stopped = lock(&STOPPED);
-    let family: Vec<Tid> = stopped.iter().map(Stopped::pid).collect();
+    let own = std::process::id() as Tid;
+    let family: Vec<Tid> = stopped.iter().map(Stopped::pid).chain([own]).collect();
     for (child, one) in (1..).zip(stopped.iter()) {
         let place = Place {
             directory: directory.to_owned(),
@@ -254,9 +278,10 @@ pub fn written() -> Result<Vec<Written>, EngineError> {
 
 /// The attempt is over: the members go on.
 pub fn go_on() {
+    let attempt = ATTEMPT.load(Ordering::Acquire);
     for peer in lock(&TOLD).drain(..) {
         // One that has gone needs no word.
-        let _ = send(&peer.socket, &Order::GoOn);
+        let _ = send(&peer.socket, &Order::GoOn(attempt));
     }
     lock(&STOPPED).clear();
 }

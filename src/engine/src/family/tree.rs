@@ -20,7 +20,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-use mana_descriptors::{Descriptors, MemberDescriptors};
+use mana_descriptors::{Descriptors, FileId, MemberDescriptors, Restored, Stored};
 use mana_image::{Checkpoint, Manifest};
 use mana_split::numbers;
 use mana_split::thread::Tid;
@@ -175,25 +175,28 @@ impl Tree {
         Ok(())
     }
 
-    /// Sends each its descriptors, once it has its memory.
+    /// Sends each its descriptors, once it has its memory, and the files that all have made again.
     pub fn hand_out(
         &mut self,
         saved: &Descriptors,
-        descriptors: Vec<Vec<OwnedFd>>,
-    ) -> Result<(), EngineError> {
-        let mut descriptors = descriptors.into_iter();
+        restored: Restored,
+    ) -> Result<Stored, EngineError> {
+        let Restored { stored, members } = restored;
+        let (ids, files): (Vec<FileId>, Vec<&OwnedFd>) = stored.iter().unzip();
+        let mut descriptors = members.into_iter();
         for (index, (member, socket)) in self.members.iter().enumerate() {
             match hear(member, socket)? {
                 Report::Loaded(pid) => self.pids.push(pid),
                 _ => return Err(failed(&called(member), "it answers wrongly")),
             }
             let own = descriptors.next().unwrap_or_default();
-            let borrowed: Vec<BorrowedFd<'_>> = own.iter().map(AsFd::as_fd).collect();
-            send(socket, &Order::Place(saved.member(index)))
+            let borrowed = own.iter().chain(files.iter().copied());
+            let borrowed: Vec<BorrowedFd<'_>> = borrowed.map(AsFd::as_fd).collect();
+            send(socket, &Order::Place(saved.member(index), ids.clone()))
                 .and_then(|()| send_descriptors(socket, &borrowed))
                 .map_err(|error| failed(&called(member), &error.to_string()))?;
         }
-        Ok(())
+        Ok(stored)
     }
 
     /// Waits until all are ready, and lets them run: this process, which the program calls `upper`, is next.
@@ -238,15 +241,18 @@ fn hear(member: &Member, socket: &UnixStream) -> Result<Report, EngineError> {
 // ---- A member ------------------------------------------------------------------------------------------------------------
 
 /// Says that the memory is in place, and puts the descriptors in theirs.
-pub fn take_descriptors(socket: &UnixStream) -> Result<MemberDescriptors, EngineError> {
+pub fn take_descriptors(socket: &UnixStream) -> Result<(MemberDescriptors, Stored), EngineError> {
     let failed = |source| os("getting the descriptors from the root", source);
     say(socket, Report::Loaded(std::process::id() as Tid)).map_err(failed)?;
-    let Order::Place(descriptors) = receive(socket).map_err(failed)? else {
+    let Order::Place(descriptors, ids) = receive(socket).map_err(failed)? else {
         return Err(super::failed("the root", "it answers wrongly"));
     };
-    let received = receive_descriptors(socket, descriptors.numbers.len()).map_err(failed)?;
+    let own = descriptors.numbers.len();
+    let mut received = receive_descriptors(socket, own + ids.len()).map_err(failed)?;
+    let files = received.split_off(own);
+    let files = ids.into_iter().zip(files).collect();
     descriptors.place(received)?;
-    Ok(descriptors)
+    Ok((descriptors, Stored::received(files)))
 }
 
 /// Leads a session or a group of its own, if the member did.

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use mana_descriptors::MemberDescriptors;
+use mana_descriptors::{FileId, MemberDescriptors, StoredFile};
 use mana_image::Written;
 use mana_split::thread::Tid;
 use rustix::net::{
@@ -27,12 +27,12 @@ pub(super) enum Order {
     Lend,
     /// Write an image.
     Write(Place),
-    /// The attempt is over.
-    GoOn,
+    /// The attempt of this number is over.
+    GoOn(u64),
     /// The job ends.
     End,
-    /// At a restart: the descriptors, which follow.
-    Place(MemberDescriptors),
+    /// At a restart: the descriptors, which follow, and behind them the files that all processes of the program share.
+    Place(MemberDescriptors, Vec<FileId>),
     /// At a restart: all are there; what they are called by the program and by the kernel.
     Run(Vec<(Tid, Tid)>),
 }
@@ -46,7 +46,7 @@ pub(super) struct Place {
     pub(super) rank: u32,
     /// Which of the rank's members it is, from 1.
     pub(super) child: u32,
-    /// What the kernel calls all members.
+    /// What the kernel calls the root and all members.
     pub(super) family: Vec<Tid>,
 }
 
@@ -62,8 +62,8 @@ pub(super) struct Said {
 pub(super) enum Report {
     /// All threads are parked.
     Stopped(Member),
-    /// The numbers of the descriptors that follow, and whether execve(2) closes them.
-    Lent(Vec<(i32, bool)>),
+    /// The numbers of the descriptors that follow, and whether execve(2) closes them; what is mapped and has to be made again.
+    Lent(Vec<(i32, bool)>, Vec<StoredFile>),
     /// The image is on the disk.
     Written(Box<Written>),
     /// It cannot do what it was told to.
@@ -158,11 +158,15 @@ mod tests {
         for (value, file) in (1_u64..).zip(&files) {
             rustix::io::write(file, &value.to_ne_bytes()).unwrap();
         }
-        send(&here, &Report::Lent(vec![(3, true); files.len()])).unwrap();
+        send(
+            &here,
+            &Report::Lent(vec![(3, true); files.len()], Vec::new()),
+        )
+        .unwrap();
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         send_descriptors(&here, &borrowed).unwrap();
         send(&here, &Report::Ready).unwrap();
-        let Report::Lent(numbers) = receive(&there).unwrap() else {
+        let Report::Lent(numbers, _) = receive(&there).unwrap() else {
             panic!("another message");
         };
         let received = receive_descriptors(&there, numbers.len()).unwrap();

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use mana_descriptors::{Descriptors, FileId, Lost, StoredFile, StoredKind, stored_kind};
 use mana_split::maps::{Backing, Region};
 use mana_split::sysv;
+use mana_split::thread::Tid;
 
 use super::{Mapped, SharedMapping, others};
 use crate::error::EngineError;
@@ -24,10 +25,12 @@ pub struct Shared {
     attached: BTreeMap<i32, u64>,
 }
 
-/// Looks at the shared ones of `regions`, but for the memory of windows.
+/// Looks at the shared ones of `regions`, but for the memory of windows. `family`: what the kernel calls the processes that get the
+/// same files at a restart.
 pub fn describe(
     regions: &[Region],
     windows: &[(Range<usize>, bool)],
+    family: &[Tid],
 ) -> Result<Shared, EngineError> {
     let is_of_window = |region: &Region| {
         windows
@@ -39,7 +42,7 @@ pub fn describe(
         shared.add(region)?;
     }
     shared.leave_out_repeated();
-    shared.name_others()?;
+    shared.name_others(family)?;
     Ok(shared)
 }
 
@@ -150,7 +153,7 @@ impl Shared {
     }
 
     /// Names what other processes share and will not after a restart, since it has no name to find it by.
-    fn name_others(&mut self) -> Result<(), EngineError> {
+    fn name_others(&mut self, family: &[Tid]) -> Result<(), EngineError> {
         let nameless = |file: &&StoredFile| !matches!(file.kind, StoredKind::Shared { .. });
         let ids: Vec<_> = self
             .made
@@ -158,7 +161,7 @@ impl Shared {
             .filter(nameless)
             .map(|file| file.id)
             .collect();
-        let others = others::who_maps(&ids)?;
+        let others = others::who_maps(&ids, family)?;
         let mut named = Vec::new();
         for mapping in &self.mappings {
             let sharer = match &mapping.of {
@@ -201,6 +204,11 @@ impl Shared {
             (range.start <= end).then_some(end.max(range.end))
         });
         covered.is_some_and(|end| end >= bytes)
+    }
+
+    /// The files that have to be made again.
+    pub fn into_files(self) -> Vec<StoredFile> {
+        self.made
     }
 
     /// Adds the files that no descriptor leads to, and what cannot be kept, to `descriptors`.

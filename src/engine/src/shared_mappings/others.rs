@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use mana_descriptors::FileId;
+use mana_split::thread::Tid;
 
 use crate::error::EngineError;
 
-/// A process, other than this one, that maps each of `ids`.
+/// A process, other than this one and those in `family`, that maps each of `ids`.
 ///
 /// # Errors
 /// [`EngineError::Os`] when /proc cannot be read.
-pub fn who_maps(ids: &[FileId]) -> Result<BTreeMap<FileId, u32>, EngineError> {
+pub fn who_maps(ids: &[FileId], family: &[Tid]) -> Result<BTreeMap<FileId, u32>, EngineError> {
     let mut found = BTreeMap::new();
     if ids.is_empty() {
         return Ok(found);
@@ -23,7 +24,8 @@ pub fn who_maps(ids: &[FileId]) -> Result<BTreeMap<FileId, u32>, EngineError> {
     let numbers = processes
         .filter_map(Result::ok)
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|number| *number != std::process::id());
+        .filter(|number| *number != std::process::id())
+        .filter(|number| !family.contains(&(*number as Tid)));
     for number in numbers {
         let Ok(maps) = fs::read(format!("/proc/{number}/maps")) else {
             continue;

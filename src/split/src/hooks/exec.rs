@@ -30,7 +30,7 @@ use super::{Outcome, SystemCall, pass};
 use crate::error::Result;
 use crate::numbers::tid_of_upper;
 use crate::thread::Tid;
-use crate::{clock, descriptors, numbers, seccomp, sys};
+use crate::{clock, descriptors, numbers, seccomp, signals, sys};
 
 /// The variable that tells `mana` what it is to run instead of what its arguments say.
 pub const VARIABLE: &str = "MANA_EXEC";
@@ -167,29 +167,32 @@ const ON_STACK: usize = 256;
 const SCRIPTS: usize = 5;
 
 /// execve(2).
-pub(super) fn execve(call: &mut SystemCall) -> Outcome {
+pub(super) fn execve(call: &SystemCall) -> Outcome {
     let [path, arguments, environment, ..] = call.args;
     if !is_read(path) {
         return Outcome::unchanged(call);
     }
-    call.sent.rdi = program_at(path);
-    match follow(call.sent.rdi, arguments, environment) {
-        Some(failed) => Outcome::done(failed),
-        None => Outcome::changed(call),
-    }
+    execute(program_at(path), arguments, environment)
 }
 
 /// execveat(2), of a path that it does not look up elsewhere.
-pub(super) fn execveat(call: &mut SystemCall) -> Outcome {
+pub(super) fn execveat(call: &SystemCall) -> Outcome {
     let [directory, path, arguments, environment, flags, _] = call.args;
     if directory as i32 != libc::AT_FDCWD || flags != 0 || !is_read(path) {
         return Outcome::unchanged(call);
     }
-    call.sent.rsi = program_at(path);
-    match follow(call.sent.rsi, arguments, environment) {
-        Some(failed) => Outcome::done(failed),
-        None => Outcome::changed(call),
-    }
+    execute(program_at(path), arguments, environment)
+}
+
+/// Executes what is at `path`, which can be read. Returns if that fails.
+///
+/// The checkpoint signal is blocked over it: to a program that has no handler for it yet, it would be the end.
+fn execute(path: u64, arguments: u64, environment: u64) -> Outcome {
+    let mask = signals::change_mask(libc::SIG_BLOCK, signals::checkpoint_bit());
+    let by_kernel = || pass(libc::SYS_execve, [path, arguments, environment, 0, 0, 0]);
+    let failed = follow(path, arguments, environment).unwrap_or_else(by_kernel);
+    signals::change_mask(libc::SIG_SETMASK, mask);
+    Outcome::done(failed)
 }
 
 /// Whether the kernel can read a path, wherever that leads.
