@@ -429,15 +429,15 @@ impl State {
 }
 
 /// Completes an `MPI_Comm_idup`: the native handle is valid now. One that was never made (the call failed) stays
-/// unusable.
-pub fn finish_idup(word: u64) -> Result<(), MpiError> {
+/// unusable; Open MPI leaves the half of it behind then.
+pub fn finish_idup(word: u64, is_made: bool) -> Result<(), MpiError> {
     let handle = handle(word)?;
     let place = state().comms.forming.remove(&handle.word());
     let Some(below) = place.and_then(|place| place.first().copied()) else {
         return Ok(());
     };
     let native = native()?;
-    if below == 0 || is_null(native, below) {
+    if !is_made || below == 0 || is_null(native, below) {
         return Ok(());
     }
     return_errors(native, below)?;

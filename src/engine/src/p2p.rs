@@ -327,9 +327,10 @@ pub fn poll(id: RequestId) -> Result<bool, MpiError> {
     let Some(completion) = test_native(native()?, &mut native_request)? else {
         return Ok(false);
     };
+    let is_made = completion.error == mpi::MPI_SUCCESS;
     let forming = record_completion(&mut state(), id, completion);
     match forming {
-        Some(handle) => crate::comms::finish_idup(handle).map(|()| true),
+        Some(handle) => crate::comms::finish_idup(handle, is_made).map(|()| true),
         None => Ok(true),
     }
 }

@@ -44,9 +44,9 @@ pub struct Member {
     pub pid: Tid,
     /// Its parent's.
     pub parent: Tid,
-    /// Its process group and session.
+    /// Its process group's, which is that of the group's leader.
     pub group: Tid,
-    /// The same.
+    /// Its session's, likewise.
     pub session: Tid,
     /// What it is called.
     pub name: String,
