@@ -6,7 +6,7 @@ use mana_suite::command::run;
 use mana_suite::install;
 use mana_suite::programs::{Toolchain, build_c};
 
-use crate::{Lives, lives, open_gate, programs};
+use crate::{Lives, lives, open_gate, programs, undisturbed};
 
 /// Runs a script of the folder, which is given what it starts.
 fn family(script: &str, program: &str) {
@@ -55,20 +55,8 @@ fn processes_of_python() {
 fn a_script_that_is_saved_often() {
     let script = programs().join("family/churn.sh");
     let lives = Lives::new(install().unwrap());
-    let mut command = Command::new(lives.install.mana());
-    command
-        .args(["run", "bash"])
-        .arg(&script)
-        .env("MANA_CKPT_DIR", lives.checkpoints.path())
-        .env("MANA_CKPT_INTERVAL", "50ms");
-    let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("is written"), "no checkpoint: {said}");
+    let said = undisturbed(&lives, &["bash".as_ref(), script.as_os_str()], "50ms");
     assert!(!said.contains("cannot be kept"), "{said}");
-    assert!(!said.contains("no checkpoint this time"), "{said}");
-    let wanted = run(Command::new("bash").arg(&script)).unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), wanted);
 }
 
 #[test]

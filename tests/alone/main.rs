@@ -313,27 +313,36 @@ fn every_program_is_in_a_list() {
     }
 }
 
-/// Runs `name` while it is saved again and again: it does not notice, and no checkpoint fails.
+/// Runs `name` while it is saved again and again.
 fn saved_often(name: &str) {
     let install = install().unwrap();
     let lives = Lives::new(install);
     (1..=GATES).for_each(|number| open_gate(lives.gates.path(), number));
     let source = programs().join(name).with_extension("c");
     let built = build_c(&source, Toolchain::Plain).unwrap();
+    undisturbed(
+        &lives,
+        &[built.as_os_str(), lives.gates.path().as_os_str()],
+        "20ms",
+    );
+}
+
+/// Runs a command line with a checkpoint each `interval`: it does not notice, and no checkpoint fails. What `mana` has said.
+fn undisturbed(lives: &Lives, line: &[&OsStr], interval: &str) -> String {
     let mut command = Command::new(lives.install.mana());
     command
         .arg("run")
-        .arg(&built)
-        .arg(lives.gates.path())
+        .args(line)
         .env("MANA_CKPT_DIR", lives.checkpoints.path())
-        .env("MANA_CKPT_INTERVAL", "20ms");
+        .env("MANA_CKPT_INTERVAL", interval);
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     assert!(said.contains("is written"), "no checkpoint: {said}");
     assert!(!said.contains("no checkpoint this time"), "{said}");
-    let wanted = run(Command::new(&built).arg(lives.gates.path())).unwrap();
+    let wanted = run(Command::new(line[0]).args(&line[1..])).unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), wanted);
+    said
 }
 
 #[test]

@@ -1,34 +1,23 @@
 //! Descriptors are saved, closed, and opened again under their numbers, in this process.
 
+mod common;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use mana_descriptors::{
     DescriptorError, Descriptors, FilePolicy, Program, Standard, What, restore, save,
 };
 
-/// Gives `file` a number that no other test uses.
-fn at(number: RawFd, file: impl IntoRawFd) -> RawFd {
-    let file = file.into_raw_fd();
-    // SAFETY: two numbers of this test alone.
-    unsafe {
-        assert_eq!(libc::dup2(file, number), number);
-        libc::close(file);
-    }
-    number
-}
-
-/// The descriptor that the test put at `number`.
-fn file(number: RawFd) -> File {
-    // SAFETY: open, and used by this test alone.
-    unsafe { File::from_raw_fd(number) }
-}
+use common::{at, open};
 
 /// Saves `numbers` and closes them.
 fn save_and_close(numbers: &[RawFd]) -> Descriptors {
     let saved = save(numbers, &Standard::default(), &Program::default()).unwrap();
-    numbers.iter().for_each(|number| drop(file(*number)));
+    numbers
+        .iter()
+        .for_each(|number| drop(open::<File>(*number)));
     saved
 }
 
@@ -48,7 +37,7 @@ fn a_file_goes_on_where_it_was() {
 
     std::fs::write(&path, "one two and more").unwrap();
     restore(&saved, FilePolicy::Cut, &|_, _| {}).unwrap();
-    let mut log = file(600);
+    let mut log = open::<File>(600);
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "two");
@@ -63,7 +52,7 @@ fn nothing_is_cut_unasked() {
     let saved = save_and_close(&[at(610, File::create(&path).unwrap())]);
     std::fs::write(&path, "written later").unwrap();
     restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
-    drop(file(610));
+    drop(open::<File>(610));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "written later");
 }
 
@@ -82,7 +71,7 @@ fn a_missing_or_shorter_file_is_named() {
     ));
     assert!(changed.to_string().contains("has 4 bytes now and had 10"));
     restore(&saved, FilePolicy::Accept, &|_, _| {}).unwrap();
-    drop(file(620));
+    drop(open::<File>(620));
 
     std::fs::remove_file(&path).unwrap();
     let missing = restore(&saved, FilePolicy::Accept, &|_, _| {}).unwrap_err();
@@ -100,7 +89,8 @@ fn copies_share_their_position_again() {
     let saved = save_and_close(&[at(630, first), at(631, second), at(632, other)]);
     assert_eq!(saved.files.len(), 2);
     restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
-    let (mut first, mut second, mut other) = (file(630), file(631), file(632));
+    let (mut first, mut second, mut other) =
+        (open::<File>(630), open::<File>(631), open::<File>(632));
     first.write_all(b"def").unwrap();
     assert_eq!(second.stream_position().unwrap(), 6);
     assert_eq!(other.stream_position().unwrap(), 0);
@@ -115,12 +105,12 @@ fn bytes_stay_in_a_pipe() {
     assert_eq!(saved.pipes[0].content, b"on their way");
     assert!(saved.lost.is_empty());
     let mut there = [0; 12];
-    file(640).read_exact(&mut there).unwrap();
+    open::<File>(640).read_exact(&mut there).unwrap();
     assert_eq!(&there, b"on their way", "saving has not taken them out");
-    drop(file(641));
+    drop(open::<File>(641));
 
     restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
-    let (mut reading, writing) = (file(640), file(641));
+    let (mut reading, writing) = (open::<File>(640), open::<File>(641));
     drop(writing);
     let mut all = Vec::new();
     reading.read_to_end(&mut all).unwrap();
@@ -137,7 +127,7 @@ fn a_pipe_to_somebody_else_is_lost_and_ends() {
     assert_eq!(saved.lost[0].object, "descriptor 650");
     assert_eq!(saved.files[0].what, What::Lost);
     restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
-    assert_eq!(file(650).read(&mut [0]).unwrap(), 0);
+    assert_eq!(open::<File>(650).read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
@@ -147,7 +137,7 @@ fn a_connection_is_lost_and_ends() {
     drop(other);
     assert_eq!(saved.lost.len(), 1);
     restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
-    assert_eq!(file(660).read(&mut [0]).unwrap(), 0);
+    assert_eq!(open::<File>(660).read(&mut [0]).unwrap(), 0);
 }
 
 #[test]

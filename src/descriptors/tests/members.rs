@@ -1,10 +1,12 @@
 //! Descriptors of a program of several processes. Its members are played by duplicates in this process; where a number of theirs
 //! is another file's here, by a thread with a table of its own.
 
+mod common;
+
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use mana_descriptors::{
@@ -15,22 +17,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fs::FlockOperation;
 
-/// Gives `file` a number that no other test uses.
-fn at(number: RawFd, file: impl IntoRawFd) -> RawFd {
-    let file = file.into_raw_fd();
-    // SAFETY: two numbers of this test alone.
-    unsafe {
-        assert_eq!(libc::dup2(file, number), number);
-        libc::close(file);
-    }
-    number
-}
-
-/// The descriptor that the test put at `number`.
-fn file(number: RawFd) -> File {
-    // SAFETY: open, and used by this test alone.
-    unsafe { File::from_raw_fd(number) }
-}
+use common::{at, open};
 
 /// What a member has: its numbers, and duplicates.
 type Member = Vec<(RawFd, OwnedFd)>;
@@ -50,7 +37,7 @@ fn save_and_close(own: &[RawFd], members: Vec<Member>) -> Descriptors {
         .map(|member| member.iter().map(lent).collect())
         .collect();
     let saved = save_all(own, &lent, &Standard::default(), &Program::default()).unwrap();
-    own.iter().for_each(|number| drop(file(*number)));
+    own.iter().for_each(|number| drop(open::<File>(*number)));
     saved
 }
 
@@ -79,8 +66,8 @@ fn a_pipe_between_the_root_and_a_member_is_kept() {
     writing.write_all(b"on their way").unwrap();
     let saved = again(&[at(500, reading)], vec![vec![(505, writing.into())]]);
     assert!(saved.lost.is_empty(), "{:?}", saved.lost);
-    file(505).write_all(b", and more").unwrap();
-    assert_eq!(read_all(file(500)), "on their way, and more");
+    open::<File>(505).write_all(b", and more").unwrap();
+    assert_eq!(read_all(open::<File>(500)), "on their way, and more");
 }
 
 #[test]
@@ -90,8 +77,8 @@ fn a_pipe_between_two_members_is_kept() {
     let (first, second) = (vec![(525, reading.into())], vec![(526, writing.into())]);
     let saved = again(&[], vec![first, second]);
     assert!(saved.lost.is_empty(), "{:?}", saved.lost);
-    drop(file(526));
-    assert_eq!(read_all(file(525)), "between them");
+    drop(open::<File>(526));
+    assert_eq!(read_all(open::<File>(525)), "between them");
 }
 
 #[test]
@@ -103,8 +90,8 @@ fn an_open_file_that_is_shared_has_one_position() {
     let saved = again(&[at(540, log)], vec![vec![(545, inherited.into())]]);
     assert_eq!(saved.files.len(), 1);
     assert_eq!(saved.members[0][0].file, saved.numbers[0].file);
-    file(540).write_all(b"def").unwrap();
-    assert_eq!(file(545).stream_position().unwrap(), 6);
+    open::<File>(540).write_all(b"def").unwrap();
+    assert_eq!(open::<File>(545).stream_position().unwrap(), 6);
 }
 
 #[test]
@@ -113,7 +100,7 @@ fn what_only_a_member_has_comes_back() {
     let saved = again(&[], vec![vec![], vec![(565, event)]]);
     assert!(saved.numbers.is_empty() && saved.members[0].is_empty());
     let mut count = [0; 8];
-    file(565).read_exact(&mut count).unwrap();
+    open::<File>(565).read_exact(&mut count).unwrap();
     assert_eq!(u64::from_ne_bytes(count), 7);
 }
 
@@ -125,9 +112,9 @@ fn both_ends_of_a_pair_of_sockets_come_back() {
     let saved = again(&[at(580, first)], vec![vec![(585, second.into())]]);
     assert!(saved.lost.is_empty(), "{:?}", saved.lost);
     let mut room = [0; 11];
-    file(580).read_exact(&mut room).unwrap();
+    open::<File>(580).read_exact(&mut room).unwrap();
     assert_eq!(&room, b"to the root");
-    assert_eq!(read_all(file(585)), "to the member");
+    assert_eq!(read_all(open::<File>(585)), "to the member");
 }
 
 #[test]
@@ -140,11 +127,11 @@ fn both_sides_of_a_terminal_come_back() {
         assert_eq!(made, 0);
     }
     let saved = again(
-        &[at(600, file(master))],
-        vec![vec![(605, file(slave).into())]],
+        &[at(600, open::<File>(master))],
+        vec![vec![(605, open::<File>(slave).into())]],
     );
     assert!(saved.lost.is_empty(), "{:?}", saved.lost);
-    let (mut master, mut slave) = (file(600), file(605));
+    let (mut master, mut slave) = (open::<File>(600), open::<File>(605));
     let mut room = [0; 6];
     master.write_all(b"hello\n").unwrap();
     slave.read_exact(&mut room).unwrap();
@@ -176,7 +163,7 @@ fn what_is_lost_of_a_member_is_said_to_be_its() {
 
 /// Has `set` watch what is open at `number`.
 fn watch(set: &OwnedFd, number: RawFd) {
-    let watched = ManuallyDrop::new(file(number));
+    let watched = ManuallyDrop::new(open::<File>(number));
     let data = epoll::EventData::new_u64(77);
     epoll::add(set, &*watched, data, epoll::EventFlags::IN).unwrap();
 }
@@ -184,8 +171,8 @@ fn watch(set: &OwnedFd, number: RawFd) {
 /// What the set at `set` says, once the entry of `number` has been told to say something else.
 fn told_of(set: RawFd, number: RawFd) -> u64 {
     let (set, watched) = (
-        ManuallyDrop::new(file(set)),
-        ManuallyDrop::new(file(number)),
+        ManuallyDrop::new(open::<File>(set)),
+        ManuallyDrop::new(open::<File>(number)),
     );
     let data = epoll::EventData::new_u64(78);
     epoll::modify(&*set, &*watched, data, epoll::EventFlags::IN).unwrap();
@@ -201,7 +188,7 @@ fn a_set_watches_what_the_member_has_by_its_numbers() {
     let (reading, mut writing) = std::io::pipe().unwrap();
     writing.write_all(b"something").unwrap();
     let set = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
-    let reading = file(at(625, reading));
+    let reading = open::<File>(at(625, reading));
     watch(&set, 625);
     again(
         &[],
@@ -258,12 +245,12 @@ fn a_number_is_another_file_in_each_process() {
         needed.place(received.collect()).unwrap();
         let told = told_of(NUMBER + 1, NUMBER);
         let mut content = [0; 13];
-        file(NUMBER).read_exact(&mut content).unwrap();
+        open::<File>(NUMBER).read_exact(&mut content).unwrap();
         (told, content)
     };
     let (told, content) = with_table_of_its_own(&has_its_own).unwrap();
     assert_eq!((told, &content), (78, b"of the member"));
-    assert_eq!(read_all(file(NUMBER)), "of the root");
+    assert_eq!(read_all(open::<File>(NUMBER)), "of the root");
 }
 
 #[test]
@@ -276,11 +263,14 @@ fn what_is_received_may_lie_at_the_number_of_another() {
         numbers: [685, 686].map(number).to_vec(),
         ..MemberDescriptors::default()
     };
-    let received = vec![file(at(686, first)).into(), file(at(685, second)).into()];
+    let received = vec![
+        open::<File>(at(686, first)).into(),
+        open::<File>(at(685, second)).into(),
+    ];
     needed.place(received).unwrap();
     drop((to_first, to_second));
-    assert_eq!(read_all(file(685)), "first");
-    assert_eq!(read_all(file(686)), "second");
+    assert_eq!(read_all(open::<File>(685)), "first");
+    assert_eq!(read_all(open::<File>(686)), "second");
 }
 
 #[test]
@@ -327,7 +317,7 @@ fn each_process_takes_the_locks_of_what_it_has_first() {
     assert!(is_locked(&shared));
     [720, 725, 726]
         .into_iter()
-        .for_each(|number| drop(file(number)));
+        .for_each(|number| drop(open::<File>(number)));
 }
 
 #[test]

@@ -1,28 +1,15 @@
 //! Sockets are saved, closed, and made again under their numbers, in this process.
 
+mod common;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use mana_descriptors::{Descriptors, FilePolicy, Program, Standard, restore, save};
 
-/// Gives `socket` a number that no other test uses.
-fn at(number: RawFd, socket: impl IntoRawFd) -> RawFd {
-    let socket = socket.into_raw_fd();
-    // SAFETY: two numbers of this test alone.
-    unsafe {
-        assert_eq!(libc::dup2(socket, number), number);
-        libc::close(socket);
-    }
-    number
-}
-
-/// The descriptor that the test put at `number`.
-fn open<T: FromRawFd>(number: RawFd) -> T {
-    // SAFETY: open, and used by this test alone.
-    unsafe { T::from_raw_fd(number) }
-}
+use common::{at, open};
 
 /// Saves `numbers`, closes them, and makes them again.
 fn again(numbers: &[RawFd]) -> Descriptors {

@@ -1,26 +1,13 @@
 //! A terminal is saved, closed, and made again, in this process.
 
+mod common;
+
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{FromRawFd, IntoRawFd, RawFd};
 
 use mana_descriptors::{FilePolicy, Program, Standard, restore, save};
 
-/// Gives `file` a number that no other test uses.
-fn at(number: RawFd, file: impl IntoRawFd) -> RawFd {
-    let file = file.into_raw_fd();
-    // SAFETY: two numbers of this test alone.
-    unsafe {
-        assert_eq!(libc::dup2(file, number), number);
-        libc::close(file);
-    }
-    number
-}
-
-fn file(number: RawFd) -> File {
-    // SAFETY: open, and used by this test alone.
-    unsafe { File::from_raw_fd(number) }
-}
+use common::{at, open};
 
 #[test]
 fn both_sides_come_back_with_their_modes() {
@@ -44,14 +31,16 @@ fn both_sides_come_back_with_their_modes() {
         modes.c_oflag &= !libc::ONLCR;
         assert_eq!(libc::tcsetattr(slave, libc::TCSANOW, &modes), 0);
     }
-    let numbers = [at(800, file(master)), at(801, file(slave))];
+    let numbers = [at(800, open::<File>(master)), at(801, open::<File>(slave))];
     let saved = save(&numbers, &Standard::default(), &Program::default()).unwrap();
     assert!(saved.lost.is_empty(), "{:?}", saved.lost);
     assert_eq!(saved.terminals[0].window, [33, 99, 0, 0]);
-    numbers.iter().for_each(|number| drop(file(*number)));
+    numbers
+        .iter()
+        .for_each(|number| drop(open::<File>(*number)));
 
     restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap();
-    let (mut master, mut slave) = (file(800), file(801));
+    let (mut master, mut slave) = (open::<File>(800), open::<File>(801));
     let mut room = [0; 100];
     master.write_all(b"hello\n").unwrap();
     assert_eq!(slave.read(&mut room).unwrap(), 6);

@@ -116,12 +116,7 @@ pub fn become_member(
     process::prepare()?;
     let reserved = surroundings::reserve(Some(&metadata.surroundings))?;
     let above = metadata.surroundings.highest().unwrap_or(2) + 1;
-    let socket =
-        rustix::io::fcntl_dupfd_cloexec(socket, above).map_err(|errno| EngineError::Os {
-            doing: "moving the socket to the root".into(),
-            source: errno.into(),
-        })?;
-    let socket = UnixStream::from(socket);
+    let socket = family::copy_above(socket, above)?;
     let taken = take_over(&reader, metadata, |_| {
         let (own, stored) = family::tree::take_descriptors(&socket)?;
         own.numbers

@@ -51,6 +51,16 @@ impl Numbers {
             .is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
     }
 
+    /// Those from `from` on, in order. No allocation.
+    fn all_from(&self, from: RawFd) -> impl Iterator<Item = RawFd> {
+        let mut next = usize::try_from(from).unwrap_or(0);
+        std::iter::from_fn(move || {
+            let found = self.first_from(next)?;
+            next = found + 1;
+            Some(found as RawFd)
+        })
+    }
+
     fn first_from(&self, from: usize) -> Option<usize> {
         (from / 64..self.0.len()).find_map(|at| {
             let mut word = self.0[at].load(Ordering::Relaxed);
@@ -112,13 +122,7 @@ pub(crate) fn begin_in_child() {
 
 /// The lower half's numbers, in order.
 pub(crate) fn lower_halfs() -> Vec<RawFd> {
-    let mut next = 0;
-    let numbers = std::iter::from_fn(move || {
-        let found = LOWER.first_from(next)?;
-        next = found + 1;
-        Some(found as RawFd)
-    });
-    numbers.collect()
+    LOWER.all_from(0).collect()
 }
 
 /// The lower half has closed `number`.
@@ -154,12 +158,7 @@ pub(crate) fn is_lower(number: RawFd) -> bool {
 
 /// The upper half's numbers from `from` on, in order. No allocation.
 pub(crate) fn owned_from(from: RawFd) -> impl Iterator<Item = RawFd> {
-    let mut next = usize::try_from(from).unwrap_or(0);
-    std::iter::from_fn(move || {
-        let found = OWNED.first_from(next)?;
-        next = found + 1;
-        Some(found as RawFd)
-    })
+    OWNED.all_from(from)
 }
 
 /// The upper half's descriptors, in order. Some may be closed by now, in ways that no hook sees.

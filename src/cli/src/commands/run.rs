@@ -150,8 +150,11 @@ fn is_by_itself(needed: &[String]) -> bool {
 }
 
 fn has_stub(needed: &[String]) -> bool {
-    let is_stub = |name: &String| STUBS.iter().any(|stub| name.starts_with(stub));
-    needed.iter().any(is_stub)
+    needed.iter().any(|name| is_stub(name))
+}
+
+fn is_stub(name: &str) -> bool {
+    STUBS.iter().any(|stub| name.starts_with(stub))
 }
 
 /// Has the program find the stub where it looks for the standard ABI's library: with another MPI's it would run without
@@ -173,8 +176,7 @@ fn serve_stub(needed: &[String]) -> Result<(), Failure> {
 /// A program that brings an MPI of its own into the upper half cannot be checkpointed.
 fn refuse_other_mpis(path: &Path, needed: &[String]) -> Result<(), Failure> {
     let is_other = |name: &&String| {
-        let is_stub = STUBS.iter().any(|stub| name.starts_with(stub));
-        !is_stub && hooks::OTHER_MPIS.iter().any(|mpi| name.starts_with(mpi))
+        !is_stub(name) && hooks::OTHER_MPIS.iter().any(|mpi| name.starts_with(mpi))
     };
     let other = needed.iter().find(is_other);
     let Some(library) = other else { return Ok(()) };

@@ -21,7 +21,7 @@ use mana_split::signals;
 use mana_split::thread_image::ThreadImage;
 
 use super::wire::{Order, Place, Report, Said, receive, send, send_descriptors};
-use super::{Member, address, failed, move_above, os};
+use super::{Member, address, copy_above, failed, os};
 use crate::error::EngineError;
 use crate::{checkpoint, cut, surroundings};
 
@@ -143,7 +143,7 @@ fn join_again(gone: &UnixStream) -> Option<Arc<UnixStream>> {
             return None;
         }
         if let Ok(socket) = connect()
-            && let Ok(socket) = move_above(socket, number)
+            && let Ok(socket) = copy_above(&socket, number)
         {
             let _ = descriptors::note_lower_half();
             let socket = Arc::new(socket);

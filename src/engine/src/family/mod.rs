@@ -17,7 +17,7 @@
 //!
 //! Members have an agent, a cut and parked threads as a program without MPI ([`crate::alone`]), but no directory and no control file.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::sync::OnceLock;
@@ -109,12 +109,9 @@ fn failed(member: &str, why: &str) -> EngineError {
     }
 }
 
-/// Moves a socket to a number from `above` on.
-fn move_above(socket: UnixStream, above: RawFd) -> Result<UnixStream, EngineError> {
-    if socket.as_raw_fd() >= above {
-        return Ok(socket);
-    }
-    let moved = rustix::io::fcntl_dupfd_cloexec(socket.as_fd(), above)
+/// The same socket at a number from `above` on.
+pub fn copy_above(socket: &UnixStream, above: RawFd) -> Result<UnixStream, EngineError> {
+    let copy = rustix::io::fcntl_dupfd_cloexec(socket, above)
         .map_err(|errno| os("moving the family's socket", errno.into()))?;
-    Ok(moved.into())
+    Ok(copy.into())
 }

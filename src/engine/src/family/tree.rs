@@ -27,7 +27,7 @@ use mana_split::thread::Tid;
 use rustix::process::Pid;
 
 use super::wire::{Order, Report, Said, receive, receive_descriptors, send, send_descriptors};
-use super::{Member, failed, move_above, os, register};
+use super::{Member, copy_above, failed, os, register};
 use crate::error::EngineError;
 use crate::restart;
 
@@ -168,9 +168,8 @@ impl Tree {
 
     /// Moves the sockets out of the way of the program's numbers.
     pub fn move_above(&mut self, above: RawFd) -> Result<(), EngineError> {
-        for (member, socket) in std::mem::take(&mut self.members) {
-            let socket = move_above(socket, above)?;
-            self.members.push((member, socket));
+        for (_, socket) in &mut self.members {
+            *socket = copy_above(socket, above)?;
         }
         Ok(())
     }

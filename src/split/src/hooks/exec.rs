@@ -5,9 +5,9 @@
 //!                                     anything else, also nothing at all  ->  the kernel's
 //! ```
 //!
-//! /proc/self/exe is the program's file there, not `mana`. So `mana run ./wrapper.sh` stays a job when the script ends in `exec ./solver`. The arguments stay where they are; what `mana` has to
-//! know is in the environment behind the program's own: the [`Note`], and the settings as they were when the job was
-//! started, whatever the program has done to its variables since.
+//! /proc/self/exe is the program's file there, not `mana`. So `mana run ./wrapper.sh` stays a job when the script ends in
+//! `exec ./solver`. The arguments stay where they are; what `mana` has to know is in the environment behind the program's own: the
+//! [`Note`], and the settings as they were when the job was started, whatever the program has done to its variables since.
 //!
 //! Left to the kernel are programs that are linked statically or for another machine, that change user or have capabilities, that cannot be
 //! read, `mana` itself, and the launchers of MPI, whose ranks are a job of their own.
@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::paths::{program_at, strip};
 use super::{Outcome, SystemCall, pass};
 use crate::error::Result;
+use crate::loader::script;
 use crate::numbers::tid_of_upper;
 use crate::thread::Tid;
 use crate::{clock, descriptors, numbers, seccomp, signals, sys};
@@ -163,8 +164,6 @@ const HEAD_BYTES: usize = 1024;
 const NOTE_BYTES: usize = 128;
 /// How many variables are rearranged on the stack; an environment of more gets a mapping.
 const ON_STACK: usize = 256;
-/// How many `#!` lines the kernel follows.
-const SCRIPTS: usize = 5;
 
 /// execve(2).
 pub(super) fn execve(call: &SystemCall) -> Outcome {
@@ -301,7 +300,7 @@ fn is_followed(path: u64) -> bool {
     let mut head = [0_u8; HEAD_BYTES];
     let mut name = [0_u8; HEAD_BYTES];
     let mut path = path;
-    for _ in 0..=SCRIPTS {
+    for _ in 0..=script::LEVELS_MAX {
         let Some(file) = Opened::program(path) else {
             return false;
         };
@@ -309,9 +308,10 @@ fn is_followed(path: u64) -> bool {
         match head[..read].strip_prefix(b"#!") {
             None => return is_dynamic(&head[..read]),
             Some(line) => {
-                let Some(interpreter) = interpreter(line) else {
+                let (interpreter, _) = script::interpreter(line);
+                if interpreter.is_empty() || interpreter.len() >= name.len() {
                     return false;
-                };
+                }
                 name[..interpreter.len()].copy_from_slice(interpreter);
                 name[interpreter.len()] = 0;
                 path = name.as_ptr() as u64;
@@ -319,17 +319,6 @@ fn is_followed(path: u64) -> bool {
         }
     }
     false
-}
-
-/// The interpreter that a `#!` line names.
-fn interpreter(line: &[u8]) -> Option<&[u8]> {
-    let line = line.split(|&byte| byte == b'\n').next()?;
-    let line = line.trim_ascii();
-    let name = line
-        .split(|byte| matches!(byte, b' ' | b'\t'))
-        .next()
-        .unwrap_or_default();
-    (!name.is_empty() && name.len() < HEAD_BYTES).then_some(name)
 }
 
 /// Commands that start MPI's processes, by what their names begin with.

@@ -167,7 +167,7 @@ pub(crate) fn children_are_kept() {
 
 /// The same, and it is looked at what they give.
 pub(crate) fn numbers_of_children_differ() {
-    from_here_on(&WAITS_FOR_CHILDREN);
+    children_are_kept();
     from_here_on(&[AFTER]);
 }
 

@@ -15,7 +15,7 @@
 
 mod auxv;
 mod image;
-mod script;
+pub(crate) mod script;
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// How much of a file the kernel looks at (BINPRM_BUF_SIZE).
 const LINE_MAX_BYTES: u64 = 256;
 /// How many interpreters may be scripts themselves.
-const LEVELS_MAX: usize = 5;
+pub(crate) const LEVELS_MAX: usize = 5;
 
 /// The ELF file to load and its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,26 +57,22 @@ fn first_line(path: &Path) -> Result<Option<Line>> {
         path: path.into(),
         source,
     })?;
-    Ok(start.strip_prefix(b"#!").map(|rest| {
-        Line(
-            rest.split(|&b| b == b'\n')
-                .next()
-                .unwrap_or_default()
-                .to_vec(),
-        )
-    }))
+    Ok(start.strip_prefix(b"#!").map(|rest| Line(rest.to_vec())))
+}
+
+/// The interpreter in what follows the `#!`, which may be empty, and the rest of the line. No allocation.
+pub(crate) fn interpreter(after: &[u8]) -> (&[u8], &[u8]) {
+    let line = after.split(|&b| b == b'\n').next().unwrap_or_default();
+    let line = line.trim_ascii();
+    let end = line.iter().position(|b| matches!(b, b' ' | b'\t'));
+    let (interpreter, argument) = line.split_at(end.unwrap_or(line.len()));
+    (interpreter, argument.trim_ascii())
 }
 
 impl Line {
     /// One or two strings: everything after the interpreter is *one* argument.
     fn interpreter_and_argument(&self, script: &Path) -> Result<Vec<OsString>> {
-        let line = self.0.trim_ascii();
-        let end = line
-            .iter()
-            .position(|b| matches!(b, b' ' | b'\t'))
-            .unwrap_or(line.len());
-        let (interpreter, argument) = line.split_at(end);
-        let argument = argument.trim_ascii();
+        let (interpreter, argument) = interpreter(&self.0);
         if interpreter.is_empty() {
             return Err(Error::NotAProgram {
                 path: script.into(),
