@@ -119,6 +119,7 @@ macro_rules! all_calls {
             persistent_calls 4,
             pscw_calls 4,
             rma_calls 4,
+            rma_pair_calls 4,
             shared_win_calls 4,
             rma_serialized_calls 2,
             rma_threads_calls 2,

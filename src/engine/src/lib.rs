@@ -68,6 +68,7 @@ mod origins;
 mod outputs;
 mod own_window;
 mod p2p;
+mod pair_accumulate;
 mod partitioned;
 mod persistent;
 mod predefined_attributes;

@@ -39,8 +39,9 @@ const MASTER_RANK: i32 = 0;
 /// A word, by its place in the page.
 #[derive(Clone, Copy)]
 enum Word {
-    Lock = 0,
-    Master = 1,
+    Lock = window_page::LOCK as isize,
+    Master = window_page::MASTER as isize,
+    Pairs = window_page::PAIRS as isize,
 }
 
 /// Tries to lock `target`; `false`: somebody has a lock that excludes it.
@@ -60,24 +61,34 @@ pub fn try_lock(
     }
     let before = add(native, win, MASTER_RANK, Word::Master, HIGH)?;
     let all_locked = before % HIGH != 0;
-    if !all_locked && take_free(native, win, target)? {
+    if !all_locked && take_free(native, win, target, Word::Lock)? {
         return Ok(true);
     }
     add(native, win, MASTER_RANK, Word::Master, -HIGH)?;
     Ok(false)
 }
 
-/// Makes the lock word of `target` exclusive if nobody holds it.
-fn take_free(native: &Native, win: &Win, target: i32) -> Result<bool, MpiError> {
+/// Makes a word of `target` exclusive if nobody holds it.
+fn take_free(native: &Native, win: &Win, target: i32, word: Word) -> Result<bool, MpiError> {
     let is_own = target == win.comm.rank() && win.native.is_some();
     if !is_own || !native.crashes_in_own_swap() {
-        return swap_from_zero(native, win, target, EXCLUSIVE);
+        return swap_from_zero(native, win, target, word, EXCLUSIVE);
     }
-    let free = add(native, win, target, Word::Lock, EXCLUSIVE)? == 0;
+    let free = add(native, win, target, word, EXCLUSIVE)? == 0;
     if !free {
-        add(native, win, target, Word::Lock, -EXCLUSIVE)?;
+        add(native, win, target, word, -EXCLUSIVE)?;
     }
     Ok(free)
+}
+
+/// Tries to take the word that `crate::pair_accumulate` holds while it is at `target`'s memory.
+pub fn try_take_pairs(native: &Native, win: &Win, target: i32) -> Result<bool, MpiError> {
+    take_free(native, win, target, Word::Pairs)
+}
+
+/// Gives that word back.
+pub fn give_pairs_back(native: &Native, win: &Win, target: i32) -> Call {
+    add(native, win, target, Word::Pairs, -EXCLUSIVE).map(drop)
 }
 
 /// Releases a lock of `target`.
@@ -143,14 +154,16 @@ fn add(native: &Native, win: &Win, rank: i32, word: Word, value: i64) -> Result<
     Ok(before as i64)
 }
 
-/// Sets the lock word of `rank` if it is 0.
-fn swap_from_zero(native: &Native, win: &Win, rank: i32, value: i64) -> Result<bool, MpiError> {
+/// Sets a word of `rank` if it is 0.
+fn swap_from_zero(
+    native: &Native,
+    win: &Win,
+    rank: i32,
+    word: Word,
+    value: i64,
+) -> Result<bool, MpiError> {
     let Some(natives) = win.native else {
-        return Ok(window_page::swap_from_zero(
-            page(win)?,
-            Word::Lock as u64,
-            value,
-        ));
+        return Ok(window_page::swap_from_zero(page(win)?, word as u64, value));
     };
     let (mut before, mut operand, mut zero) = (1_u64, value as u64, 0_u64);
     let words = [
@@ -159,7 +172,7 @@ fn swap_from_zero(native: &Native, win: &Win, rank: i32, value: i64) -> Result<b
         native_call::out(&mut before),
         word_type(native),
         int(rank),
-        Word::Lock as u64,
+        word as u64,
         natives.locks,
     ];
     native_call::call(native, fns::MPI_COMPARE_AND_SWAP, &words)?;

@@ -34,10 +34,13 @@ const AT_ONCE: usize = 1 << 24;
 
 /// Elements in memory.
 #[derive(Clone, Copy)]
-struct Elements {
-    address: u64,
-    count: i64,
-    datatype: u64,
+pub struct Elements {
+    /// Where the first one's origin is.
+    pub address: u64,
+    /// How many.
+    pub count: i64,
+    /// The application's handle of their datatype.
+    pub datatype: u64,
 }
 
 /// The packed bytes of elements.
@@ -83,8 +86,8 @@ pub fn communicate(a: &Args<'_>, win: &Win) -> Call {
     }
 }
 
-/// The operations that change the target by what is there.
-fn change(a: &Args<'_>, target: &Elements) -> Call {
+/// The operations that change the target, which is in this process' memory, by what is there.
+pub fn change(a: &Args<'_>, target: &Elements) -> Call {
     let before = target.pack()?;
     if let Some(address) = named(a, "result_addr") {
         let result = Elements {
@@ -101,11 +104,16 @@ fn change(a: &Args<'_>, target: &Elements) -> Call {
         }
         return target.put(&origin(a).pack()?);
     }
-    match named(a, "op").unwrap_or(mpi::MPI_REPLACE) {
+    match operation(a) {
         mpi::MPI_NO_OP => Ok(()),
         mpi::MPI_REPLACE => target.put(&origin(a).pack()?),
         op => target.put(&combine(native()?, target, before, origin(a).pack()?, op)?),
     }
+}
+
+/// What the call does with the target.
+pub fn operation(a: &Args<'_>) -> u64 {
+    named(a, "op").unwrap_or(mpi::MPI_REPLACE)
 }
 
 /// The argument of that name.
@@ -131,17 +139,25 @@ fn origin(a: &Args<'_>) -> Elements {
     }
 }
 
-fn target(a: &Args<'_>, win: &Win) -> Result<Elements, MpiError> {
-    let disp = named(a, "target_disp").unwrap_or_default() as i64;
-    let mut state = state();
-    let memory = &state.window_mut(win)?.memory;
-    Ok(Elements {
-        address: memory
-            .base
-            .wrapping_add_signed(disp.wrapping_mul(memory.disp_unit.into())),
+/// The displacement that a call names.
+pub fn displacement(a: &Args<'_>) -> i64 {
+    named(a, "target_disp").unwrap_or_default() as i64
+}
+
+/// The target's elements, where they are at `address`.
+pub fn target_at(address: u64, a: &Args<'_>) -> Elements {
+    Elements {
+        address,
         count: named(a, "target_count").map_or(1, |count| count as i64),
         datatype: datatype(a, "target_datatype"),
-    })
+    }
+}
+
+fn target(a: &Args<'_>, win: &Win) -> Result<Elements, MpiError> {
+    let mut state = state();
+    let memory = &state.window_mut(win)?.memory;
+    let bytes = displacement(a).wrapping_mul(memory.disp_unit.into());
+    Ok(target_at(memory.base.wrapping_add_signed(bytes), a))
 }
 
 /// `target` `op` `origin`, element by element, in the packed form of `like`.
@@ -185,7 +201,7 @@ fn combine(
 }
 
 /// The predefined datatype that one is made of; the standard allows only one kind in it here. `None` if it has no elements.
-fn predefined(datatype: u64) -> Result<Option<u64>, MpiError> {
+pub fn predefined(datatype: u64) -> Result<Option<u64>, MpiError> {
     let mut handle = DatatypeHandle::from_word(datatype)?;
     while !handle.is_predefined() {
         let part = {

@@ -1,9 +1,11 @@
 //! The page that each window has in the upper half: its lock words and the values of its predefined attributes.
 //!
 //! ```text
-//!   lock word | master word | MPI_WIN_SIZE | MPI_WIN_DISP_UNIT | MPI_WIN_CREATE_FLAVOR | MPI_WIN_MODEL
-//!   \______ written by RMA ______/\_______ read by the application through pointers, for ever ________/
+//!   lock word | master word | MPI_WIN_SIZE | MPI_WIN_DISP_UNIT | MPI_WIN_CREATE_FLAVOR | MPI_WIN_MODEL | pairs' word
+//!   \______ written by RMA ______/\_______ read by the application through pointers, for ever ________/\ by RMA /
 //! ```
+//!
+//! Words that came later stand behind, where pages of older images are zero.
 //!
 //! So both are part of the image: a restart finds locks as they were held, and pointers that the application kept
 //! stay good. `MPI_WIN_BASE` has no place here: its value is the address itself (MPI-5.0 section 12.2.6).
@@ -30,10 +32,16 @@ use crate::error::{Call, MpiError};
 const PAGE_BYTES: usize = 64;
 /// Bytes of a word.
 pub const WORD_BYTES: u64 = 8;
-/// The words that other ranks change, at the beginning.
-pub const LOCK_WORDS: u64 = 2;
+/// The lock word, by its place in words; those that other ranks change are among the first [`WORDS`].
+pub const LOCK: u64 = 0;
+/// The master word.
+pub const MASTER: u64 = 1;
+/// The word of `crate::pair_accumulate`.
+pub const PAIRS: u64 = 5;
+/// So many words hold all that other ranks change.
+pub const WORDS: u64 = 6;
 /// Where `MPI_WIN_SIZE` lies, an `MPI_Aint`.
-const SIZE: u64 = LOCK_WORDS * WORD_BYTES;
+const SIZE: u64 = 2 * WORD_BYTES;
 /// Where `MPI_WIN_DISP_UNIT` lies, an `int`.
 const DISP_UNIT: u64 = SIZE + WORD_BYTES;
 /// Where `MPI_WIN_CREATE_FLAVOR` lies, an `int`.

@@ -26,7 +26,7 @@ use mana_table::{FnId, fns};
 use crate::engine::{State, native, state};
 use crate::error::{Call, MpiError};
 use crate::publish::CommSlot;
-use crate::window_page::{LOCK_WORDS, WORD_BYTES};
+use crate::window_page::{WORD_BYTES, WORDS};
 use crate::{native_call, p2p, shared_memory};
 
 /// What a window has in this lower half.
@@ -185,13 +185,7 @@ pub fn make(
     for (base, bytes) in &memory.attached {
         native_call::call(native, fns::MPI_WIN_ATTACH, &[window, *base, *bytes])?;
     }
-    let locks = create(
-        native,
-        comm,
-        page,
-        LOCK_WORDS * WORD_BYTES,
-        WORD_BYTES as i32,
-    )?;
+    let locks = create(native, comm, page, WORDS * WORD_BYTES, WORD_BYTES as i32)?;
     Ok(Below {
         native: Some(Natives {
             memory: window,

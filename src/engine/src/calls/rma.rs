@@ -22,7 +22,7 @@ use crate::request::{Kind as RequestKind, Request};
 use crate::status::Completion;
 use crate::translate::{buffer, function_below, narrow_int};
 use crate::windows::{self, Win, refused};
-use crate::{native_call, own_window, p2p};
+use crate::{native_call, own_window, p2p, pair_accumulate};
 
 /// Serves a call of any of the functions here.
 fn communicate(a: &mut Args<'_>) -> Call {
@@ -32,19 +32,16 @@ fn communicate(a: &mut Args<'_>) -> Call {
     let no_op = check_op(a)?;
     check(a, &win, no_op)?;
     let Some(target) = target else {
-        return match request {
-            Some(at) => hand_out(a, at, Request::done(RequestKind::Rma, Completion::EMPTY)),
-            None => Ok(()),
-        };
+        return at_once(a, request);
     };
     allow(&win, target, request.is_some())?;
     let Some(natives) = win.native else {
         own_window::communicate(a, &win)?;
-        return match request {
-            Some(at) => hand_out(a, at, Request::done(RequestKind::Rma, Completion::EMPTY)),
-            None => Ok(()),
-        };
+        return at_once(a, request);
     };
+    if pair_accumulate::communicate(a, &win, target)? {
+        return at_once(a, request);
+    }
     let library = native()?;
     spare_own_swap(library, a, &win, target)?;
     let mut made = 0_u64;
@@ -64,6 +61,14 @@ fn communicate(a: &mut Args<'_>) -> Call {
     state().window_is_used(&win);
     match request {
         Some(at) => hand_out(a, at, Request::active(RequestKind::Rma, made)),
+        None => Ok(()),
+    }
+}
+
+/// The end of a call that is complete, with parameter `request` for its request if it has one.
+fn at_once(a: &mut Args<'_>, request: Option<usize>) -> Call {
+    match request {
+        Some(at) => hand_out(a, at, Request::done(RequestKind::Rma, Completion::EMPTY)),
         None => Ok(()),
     }
 }

@@ -1,0 +1,100 @@
+//! Accumulating pairs that have a gap (`MPI_DOUBLE_INT` and its like), over libraries that do it wrong.
+//!
+//! ```text
+//!   take the target's word     compare and swap on the native window of lock words
+//!     get                      native MPI_Get into an array of pairs, flush
+//!     change the array         as on a window of one process (`own_window::change`)
+//!     put                      native MPI_Put, flush
+//!   give the word back
+//! ```
+//!
+//! `tests/programs/calls/rma_pair_calls.c` tells them: Intel MPI 2021.18 loses the gaps of several elements, Open MPI's
+//! osc/rdma takes `count * size` bytes for the elements (and half of the index of an `MPI_SHORT_INT`), its osc/pt2pt ends
+//! the process with `MPI_SHORT_INT`. MPICH is right. All accumulating of such pairs goes this way there, so it is atomic
+//! among itself; the standard asks for no more (MPI-5.0 section 12.7.1: the same predefined datatype).
+//!
+//! With the word there is no safe point until it is given back: no cut finds it taken. All is complete when the call
+//! returns.
+
+use mana_native::{Native, Vendor, int};
+use mana_table::constants as mpi;
+use mana_table::fns;
+
+use crate::args::Args;
+use crate::engine::{native, state};
+use crate::error::{Call, MpiError};
+use crate::own_window::{self, Elements};
+use crate::translate::narrow_int;
+use crate::wait::Patience;
+use crate::windows::{self, Win};
+use crate::{deliver, lock_words, native_call, p2p};
+
+/// Does the call here, if it is one that the library below would do wrong; whether it was.
+pub fn communicate(a: &mut Args<'_>, win: &Win, target: i32) -> Result<bool, MpiError> {
+    let library = native()?;
+    if library.vendor() == Vendor::Mpich || a.row().param_index("op").is_none() {
+        return Ok(false);
+    }
+    let there = own_window::target_at(0, a);
+    let Some(pair) = own_window::predefined(there.datatype)?.filter(|basic| has_gap(*basic)) else {
+        return Ok(false);
+    };
+    let mut patience = Patience::new();
+    while !lock_words::try_take_pairs(library, win, target)? {
+        patience.pause(a);
+    }
+    let done = change(library, a, win, target, &there, pair);
+    lock_words::give_pairs_back(library, win, target)?;
+    done.map(|()| true)
+}
+
+/// Whether there is a gap in a predefined datatype. `MPI_2INT` and `MPI_FLOAT_INT` have none on any machine of ours.
+fn has_gap(basic: u64) -> bool {
+    matches!(
+        basic,
+        mpi::MPI_SHORT_INT | mpi::MPI_LONG_INT | mpi::MPI_DOUBLE_INT | mpi::MPI_LONG_DOUBLE_INT
+    )
+}
+
+/// Reads the target's pairs, changes them and writes them.
+fn change(
+    library: &Native,
+    a: &Args<'_>,
+    win: &Win,
+    target: i32,
+    there: &Elements,
+    pair: u64,
+) -> Call {
+    let (all, one) = (deliver::layout(there.datatype)?, deliver::layout(pair)?);
+    let pairs = there.count * all.size_bytes() / one.size_bytes();
+    if pairs == 0 {
+        return Ok(());
+    }
+    let bytes = pairs as usize * one.extent() as usize;
+    // Aligned for a long double.
+    let mut room = vec![0_u128; bytes.div_ceil(size_of::<u128>())];
+    let here = Elements {
+        address: room.as_mut_ptr() as u64,
+        count: pairs,
+        datatype: pair,
+    };
+    let disp = own_window::displacement(a);
+    let words = [
+        here.address,
+        int(narrow_int("the number of pairs", pairs)?),
+        p2p::datatype(pair)?.native(),
+        int(target),
+        state().native_displacement(win, target, disp)? as u64,
+        int(narrow_int("target_count", there.count)?),
+        p2p::datatype(there.datatype)?.native(),
+        win.native.map_or(0, |natives| natives.memory),
+    ];
+    native_call::call(library, fns::MPI_GET, &words)?;
+    windows::flush(fns::MPI_WIN_FLUSH, win, target)?;
+    own_window::change(a, &here)?;
+    if own_window::operation(a) == mpi::MPI_NO_OP {
+        return Ok(());
+    }
+    native_call::call(library, fns::MPI_PUT, &words)?;
+    windows::flush(fns::MPI_WIN_FLUSH, win, target)
+}
