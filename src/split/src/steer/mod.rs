@@ -57,25 +57,63 @@ pub(crate) unsafe fn steer(text: Range<usize>, prot: i32) -> Result<Scan, Errno>
     // SAFETY: the caller's promise.
     let code = unsafe { std::slice::from_raw_parts(text.start as *const u8, text.len()) };
     let mut scan = Scan::default();
-    for at in system_calls(code) {
+    let mut found = Found::default();
+    for (nth, at) in system_calls(code).enumerate() {
         match judge(code, at) {
-            Verdict::Steer { .. } => scan.steered += 1,
+            Verdict::Steer { start } => {
+                scan.steered += 1;
+                found.note(nth, at - start);
+            }
             Verdict::Unknown => scan.unknown += 1,
             Verdict::Harmless | Verdict::NotCode => {}
         }
     }
     if scan.steered > 0 {
         // SAFETY: the caller's promise.
-        unsafe { patch(text, prot, scan.steered)? };
+        unsafe { patch(text, prot, scan.steered, &found)? };
     }
     Ok(scan)
 }
 
-/// Writes the trampolines of the `count` steered sites in `text`, then the jumps to them.
+/// What [`judge`] said of the occurrences of `0f 05` in a text, in their order: judging is most of a scan's time.
+struct Found([u8; Self::KNOWN]);
+
+impl Found {
+    /// Of so many it is known; a C library has some 600. Later ones are judged again.
+    const KNOWN: usize = 2048;
+
+    /// The `nth` is to be steered, from so many bytes before it on.
+    fn note(&mut self, nth: usize, before_bytes: usize) {
+        if let Some(place) = self.0.get_mut(nth) {
+            // Not 0: the jump needs room before the system call.
+            *place = u8::try_from(before_bytes).unwrap_or_default();
+        }
+    }
+
+    /// Where the code that moves begins, for the `nth`, which is at `at`. `None`: it stays as it is.
+    fn start(&self, nth: usize, code: &[u8], at: usize) -> Option<usize> {
+        match self.0.get(nth) {
+            Some(0) => None,
+            Some(before_bytes) => Some(at - usize::from(*before_bytes)),
+            None => match judge(code, at) {
+                Verdict::Steer { start } => Some(start),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self([0; Self::KNOWN])
+    }
+}
+
+/// Writes the trampolines of the `count` steered sites in `text`, which are `found`, then the jumps to them.
 ///
 /// # Safety
 /// As for [`steer`].
-unsafe fn patch(text: Range<usize>, prot: i32, count: usize) -> Result<(), Errno> {
+unsafe fn patch(text: Range<usize>, prot: i32, count: usize, found: &Found) -> Result<(), Errno> {
     let bytes = page_up(count * trampoline::MAX_BYTES);
     let page = map_near(&text, bytes)?;
     let writable = libc::PROT_READ | libc::PROT_WRITE;
@@ -86,15 +124,15 @@ unsafe fn patch(text: Range<usize>, prot: i32, count: usize) -> Result<(), Errno
     // SAFETY: mapped above, `bytes` long, ours alone.
     let trampolines = unsafe { std::slice::from_raw_parts_mut(page as *mut u8, bytes) };
 
-    // Patching does not disturb later verdicts: it changes bytes of the site itself only.
-    let mut next = 0;
-    let mut at = 0;
+    // Patching does not disturb later verdicts: it changes bytes of the site itself only. Nor their order: a jump's bytes
+    // 0f 05 come before the site's own, and are not looked at any more.
+    let (mut next, mut nth, mut at) = (0, 0, 0);
     loop {
-        let Some(found) = system_calls(&code[at..]).next() else {
+        let Some(distance) = system_calls(&code[at..]).next() else {
             break;
         };
-        at += found;
-        if let Verdict::Steer { start } = judge(code, at)
+        at += distance;
+        if let Some(start) = found.start(nth, code, at)
             && let Some(room) = trampolines.get_mut(next..next + trampoline::MAX_BYTES)
         {
             let places = trampoline::Places {
@@ -108,6 +146,7 @@ unsafe fn patch(text: Range<usize>, prot: i32, count: usize) -> Result<(), Errno
             }
         }
         at += sites::SYSCALL_BYTES;
+        nth += 1;
     }
     // SAFETY: both ranges are ours; what was written is complete.
     unsafe {

@@ -53,10 +53,7 @@ pub(super) enum Verdict {
 
 /// The offsets of the bytes `0f 05` in `code`.
 pub(super) fn system_calls(code: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    code.windows(SYSCALL_BYTES)
-        .enumerate()
-        .filter(|(_, bytes)| *bytes == SYSCALL)
-        .map(|(at, _)| at)
+    memchr::memmem::find_iter(code, &SYSCALL)
 }
 
 /// Decides about the bytes `0f 05` at offset `at`.

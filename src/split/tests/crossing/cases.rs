@@ -144,6 +144,8 @@ unsafe extern "C" fn complete(frame: &mut CrossFrame) -> u64 {
     5
 }
 
+// Not inlined: a function that may be has an address per codegen unit.
+#[inline(never)]
 extern "C" fn add_locally(a: u64, b: u64) -> u64 {
     a + b
 }
