@@ -11,6 +11,7 @@
 
 mod elsewhere;
 mod family;
+mod golden;
 mod lost;
 mod newer_libc;
 mod other_clock;
@@ -97,11 +98,16 @@ impl Lives {
     }
 
     /// Starts `command`, which appends to the output.
-    fn spawn(&self, mut command: Command) -> Life {
+    fn spawn(&self, command: Command) -> Life {
+        self.spawn_with(command, Stdio::null())
+    }
+
+    /// The same, with that standard input.
+    fn spawn_with(&self, mut command: Command, input: Stdio) -> Life {
         let output = OpenOptions::new().append(true).open(&self.output).unwrap();
         command
             .env("MANA_CKPT_DIR", self.checkpoints.path())
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(output);
         match command.spawn() {
             Ok(child) => Life(child),

@@ -283,11 +283,16 @@ fn describe_writer(out: &mut String, rank: &RankSummary) -> std::fmt::Result {
     if info.arguments.len() > 1 {
         writeln!(out, "  arguments   {}", info.arguments[1..].join(" "))?;
     }
-    writeln!(
-        out,
-        "  MPI         {} ({}, {})",
-        info.mpi.name, info.mpi.library, info.mpi.abi
-    )?;
+    let mpi = &info.mpi;
+    if mpi.name.is_empty() {
+        writeln!(out, "  MPI         none")?;
+    } else {
+        writeln!(
+            out,
+            "  MPI         {} ({}, {})",
+            mpi.name, mpi.library, mpi.abi
+        )?;
+    }
     writeln!(out, "  system      {}, {}", info.host, info.kernel)?;
     writeln!(out, "  processor   needs {}", info.cpu_features.join(" "))
 }
