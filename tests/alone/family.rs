@@ -44,6 +44,11 @@ fn shared_memory() {
 }
 
 #[test]
+fn children_waited_for_by_number() {
+    program("waited_for.c");
+}
+
+#[test]
 fn processes_of_python() {
     let script = programs().join("family/many.py");
     let words = ["python3", script.to_str().unwrap(), "-"];

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::{DescriptorError, os};
 use crate::save::Found;
@@ -17,7 +18,8 @@ pub enum FilePolicy {
     Check,
     /// It is used as it is.
     Accept,
-    /// As [`FilePolicy::Check`]; and what was written after the checkpoint is cut off.
+    /// As [`FilePolicy::Check`]; what was written after the checkpoint is cut off, and a file for writing that was empty and has
+    /// been removed or renamed since is made again.
     Cut,
 }
 
@@ -54,6 +56,17 @@ pub(crate) fn of_this_process(path: &Path) -> PathBuf {
     }
 }
 
+/// Makes a file that was empty at the checkpoint, and is gone.
+fn make_empty(path: &Path, flags: u32) -> rustix::io::Result<OwnedFd> {
+    let flags = open_flags(flags) | OFlags::CREATE | OFlags::EXCL;
+    let made = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?;
+    tracing::warn!(
+        "{} was empty at the checkpoint and is gone: it is made again",
+        path.display()
+    );
+    Ok(made)
+}
+
 /// Opens a file again.
 pub(crate) fn open(
     number: i32,
@@ -63,12 +76,16 @@ pub(crate) fn open(
     policy: FilePolicy,
 ) -> Result<OwnedFd, DescriptorError> {
     let shown = path.display().to_string();
-    let opened = rustix::fs::open(path, open_flags(flags), Mode::empty()).map_err(|errno| {
-        DescriptorError::Missing {
-            path: path.to_owned(),
-            number,
-            source: errno.into(),
-        }
+    let writes = open_flags(flags).intersects(OFlags::WRONLY | OFlags::RDWR);
+    let may_make = policy == FilePolicy::Cut && writes && length_bytes == 0;
+    let opened = match rustix::fs::open(path, open_flags(flags), Mode::empty()) {
+        Err(Errno::NOENT) if may_make => make_empty(path, flags),
+        opened => opened,
+    };
+    let opened = opened.map_err(|errno| DescriptorError::Missing {
+        path: path.to_owned(),
+        number,
+        source: errno.into(),
     })?;
     if open_flags(flags).contains(OFlags::PATH) {
         return Ok(opened);
@@ -76,7 +93,6 @@ pub(crate) fn open(
     let now_bytes = rustix::fs::fstat(&opened)
         .map_err(os(number, &shown, "fstat"))?
         .st_size as u64;
-    let writes = open_flags(flags).intersects(OFlags::WRONLY | OFlags::RDWR);
     if now_bytes < length_bytes && policy != FilePolicy::Accept {
         return Err(DescriptorError::Changed {
             path: path.to_owned(),

@@ -57,6 +57,19 @@ fn nothing_is_cut_unasked() {
 }
 
 #[test]
+fn an_empty_file_that_is_gone_is_made_again_where_files_are_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("object.o");
+    let saved = save_and_close(&[at(615, File::create(&path).unwrap())]);
+    std::fs::rename(&path, folder.path().join("renamed.o")).unwrap();
+    let missing = restore(&saved, FilePolicy::Check, &|_, _| {}).unwrap_err();
+    assert!(matches!(missing, DescriptorError::Missing { .. }));
+    restore(&saved, FilePolicy::Cut, &|_, _| {}).unwrap();
+    open::<File>(615).write_all(b"anew").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "anew");
+}
+
+#[test]
 fn a_missing_or_shorter_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("input");

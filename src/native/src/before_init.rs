@@ -3,6 +3,7 @@
 //! ```text
 //!   Open MPI 4, not MPI_THREAD_MULTIPLE     OMPI_MCA_osc=^rdma,ucx     one-sided communication by osc/pt2pt
 //!   Open MPI                                OMPI_MCA_topo=basic        topologies without topo/treematch
+//!   Open MPI                                …osc_rdma_max_attach       more pieces of memory in a dynamic window
 //! ```
 //!
 //! topo/treematch places ranks anew, which is never asked of the library below: ranks are the program's. With it
@@ -32,6 +33,8 @@ impl Native {
             return;
         }
         unless_chosen("OMPI_MCA_topo", "basic");
+        // Pieces of memory attached to a window: 64 by default, and here each of MPI_Alloc_mem's has pages of its own.
+        unless_chosen("OMPI_MCA_osc_rdma_max_attach", "4096");
         if self.version().contains(" v4.") {
             if level != THREAD_MULTIPLE {
                 unless_chosen(ONE_SIDED, "^rdma,ucx");

@@ -18,8 +18,8 @@
 //!   below RSP      the hook's frame: the number, and what it has noted
 //! ```
 //!
-//! A point in time of a clock that goes on differently after a restart is told to the kernel by the hook: such a call goes back
-//! to before that, also where the kernel is about to make it again by itself.
+//! A point in time of a clock that goes on differently after a restart is told to the kernel by the hook, and so is the number
+//! of a process: such a call goes back to before that, also where the kernel is about to make it again by itself.
 //!
 //! A call that waits for a child, made before there was anything to do for the hook (`leave`), goes back to before the hook, too:
 //! after a restart there may be ([`crate::children`]).
@@ -32,6 +32,7 @@
 //! hook's frame is below RSP, in the red zone, which no signal's frame touches.
 #![expect(unsafe_code, reason = "reads code and changes a signal's frame")]
 
+use crate::hooks::numbers::names_processes;
 use crate::hooks::waits::{BEGAN, has_deadline};
 use crate::hooks::{SystemCall, WAITS_FOR_CHILDREN};
 use crate::steer::{
@@ -81,7 +82,7 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
     let of = |register: i32| register as usize;
     let rip = registers[of(libc::REG_RIP)] as usize;
     // SAFETY: the caller's frame and promises.
-    if unsafe { is_before_deadline(registers) } {
+    if unsafe { is_before_told(registers) } {
         back_to_hook(registers, rip);
         return None;
     }
@@ -130,18 +131,21 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
     })
 }
 
-/// Whether the thread is right before a system call of `changed` whose point in time the hook has told.
+/// Whether the thread is right before a system call of `changed` or `after` for which the hook has told a point in time or the
+/// number of a process.
 ///
 /// # Safety
 /// As for [`make_again`].
-unsafe fn is_before_deadline(registers: &[libc::greg_t; REGISTERS]) -> bool {
+unsafe fn is_before_told(registers: &[libc::greg_t; REGISTERS]) -> bool {
     let of = |register: i32| registers[register as usize];
     let with_deadlines = [
         libc::SYS_futex,
         libc::SYS_futex_waitv,
         libc::SYS_clock_nanosleep,
     ];
-    if !with_deadlines.contains(&of(libc::REG_RAX)) {
+    let number = of(libc::REG_RAX);
+    let names_process = WAITS_FOR_CHILDREN.contains(&number) || names_processes(number);
+    if !names_process && !with_deadlines.contains(&number) {
         return false;
     }
     let rip = of(libc::REG_RIP) as usize;
@@ -154,7 +158,7 @@ unsafe fn is_before_deadline(registers: &[libc::greg_t; REGISTERS]) -> bool {
     }
     let frame = of(libc::REG_RSP) as usize - FRAME_BYTES;
     // SAFETY: the hook's frame, in `changed`.
-    has_deadline(unsafe { &*(frame as *const SystemCall) })
+    names_process || has_deadline(unsafe { &*(frame as *const SystemCall) })
 }
 
 /// Where the trampoline is about to call the hook, if the thread is right before a system call of its `leave` that waits for a

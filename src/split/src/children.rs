@@ -25,6 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::numbers::process_of_upper;
 use crate::thread::Tid;
 use crate::{hooks, sys};
 
@@ -34,6 +35,7 @@ type Usage = [i64; 18];
 /// A child that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
+    /// What the program calls it, as the group.
     pid: Tid,
     /// Its process group, and whether that was the program's own.
     group: Tid,
@@ -50,7 +52,7 @@ pub struct Ended {
 /// A child that lives: it cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Living {
-    /// Its number.
+    /// Its number, as the kernel has it.
     pub pid: Tid,
     /// What it is called in /proc.
     pub name: String,
@@ -159,7 +161,7 @@ pub fn export(kept_alive: &[Tid]) -> Result<Children> {
     Ok(found)
 }
 
-/// How the child `pid` has ended, or will have when it is gone. `None`: it is no child any more.
+/// How the child that the kernel calls `pid` has ended, or will have when it is gone. `None`: it is no child any more.
 fn look(pid: Tid) -> Result<Option<Ended>> {
     let mut info: Info = [0; 32];
     let mut usage: Usage = [0; 18];
@@ -184,8 +186,8 @@ fn look(pid: Tid) -> Result<Option<Ended>> {
         unsafe { sys::raw(libc::SYS_getpgid, [pid as u64, 0, 0, 0, 0, 0]) as Tid }
     };
     Ok(Some(Ended {
-        pid,
-        group: group(pid),
+        pid: process_of_upper(pid),
+        group: process_of_upper(group(pid)),
         is_in_own_group: group(pid) == group(0),
         user: info[USER] as u32,
         code: if has_ended {
@@ -297,7 +299,7 @@ impl Ended {
 
     fn is_in_group(&self, group: Tid) -> bool {
         // SAFETY: takes no pointer.
-        let own = || unsafe { sys::raw(libc::SYS_getpgid, [0; 6]) as Tid };
+        let own = || process_of_upper(unsafe { sys::raw(libc::SYS_getpgid, [0; 6]) as Tid });
         self.group == group || self.is_in_own_group && (group == 0 || group == own())
     }
 }

@@ -19,6 +19,7 @@
 // Called by hooks and signal handlers with any TLS or none: no allocation, no lock, no panic. `set` runs with the lower TLS
 // live, before any upper code.
 
+use std::ffi::{CString, c_char};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use crate::thread::Tid;
@@ -44,10 +45,40 @@ static FAMILY: AtomicPtr<Vec<Pair>> = AtomicPtr::new(std::ptr::null_mut());
 
 /// States what the processes are called that a restart has made, by the program and by the kernel; before [`set`].
 pub fn set_family(pairs: &[(Tid, Tid)]) {
+    let text: Vec<String> = pairs
+        .iter()
+        .map(|(upper, kernel)| format!("{upper}:{kernel}"))
+        .collect();
+    // There is no NUL in it.
+    if let Ok(text) = CString::new(format!("{VARIABLE}={}", text.join(","))) {
+        IN_WORDS.store(text.into_raw(), Ordering::Release);
+    }
     let pairs = pairs.iter().map(|&(upper, kernel)| Pair { upper, kernel });
     let family = Box::leak(Box::new(pairs.collect()));
     FAMILY.store(family, Ordering::Release);
     hooks::numbers_of_children_differ();
+}
+
+/// The variable by which a program that one of them executes knows them, too.
+pub(crate) const VARIABLE: &str = "MANA_NUMBERS";
+
+/// That variable, `NAME=upper:kernel,…`; null without a family.
+static IN_WORDS: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The same; `None` without a family.
+pub(crate) fn in_words() -> Option<*const c_char> {
+    let words = IN_WORDS.load(Ordering::Acquire);
+    (!words.is_null()).then_some(words.cast_const())
+}
+
+/// What the value of [`VARIABLE`] says; nothing where it says something else.
+pub(crate) fn from_words(value: &str) -> Vec<(Tid, Tid)> {
+    let pair = |text: &str| {
+        let (upper, kernel) = text.split_once(':')?;
+        Some((upper.parse().ok()?, kernel.parse().ok()?))
+    };
+    let pairs: Option<Vec<_>> = value.split(',').map(pair).collect();
+    pairs.unwrap_or_default()
 }
 
 fn family() -> &'static [Pair] {

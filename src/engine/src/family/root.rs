@@ -69,13 +69,10 @@ pub fn stop() -> Result<Vec<Stopped>, EngineError> {
     let mut next = 0;
     let mut search = Search::default();
     loop {
-        for peer in register::joined_since(&mut next)? {
-            if send(&peer.socket, &Order::Stop(attempt)).is_ok() {
-                lock(&TOLD).push(Arc::new(peer));
-            }
-        }
+        tell_joined(&mut next, attempt)?;
         let outstanding = collect_stopped(&mut search)?;
-        if outstanding.is_none() && search.is_complete() {
+        // One that is about to join no more may have joined since.
+        if outstanding.is_none() && search.is_complete() && !tell_joined(&mut next, attempt)? {
             break;
         }
         if Instant::now() > until {
@@ -86,6 +83,18 @@ pub fn stop() -> Result<Vec<Stopped>, EngineError> {
     let mut stopped = lock(&STOPPED);
     stopped.sort_by_key(|stopped| stopped.member.pid);
     Ok(stopped.clone())
+}
+
+/// Tells those to stop that have joined, from the one numbered `next` on; whether there are any.
+fn tell_joined(next: &mut u64, attempt: u64) -> Result<bool, EngineError> {
+    let joined = register::joined_since(next)?;
+    let any = !joined.is_empty();
+    for peer in joined {
+        if send(&peer.socket, &Order::Stop(attempt)).is_ok() {
+            lock(&TOLD).push(Arc::new(peer));
+        }
+    }
+    Ok(any)
 }
 
 /// What a process says in this attempt.
@@ -170,10 +179,14 @@ impl Search {
             .chain(theirs)
             .filter(|pid| !known.contains(pid))
             .collect();
-        let about_to_join = others
-            .into_iter()
-            .filter(|&pid| is_joining(pid) || self.is_ending(pid) || self.wake(pid));
+        let about_to_join = others.into_iter().filter(|&pid| self.is_expected(pid));
         about_to_join.count() == 0
+    }
+
+    /// Whether a process is about to join, or to end.
+    fn is_expected(&mut self, pid: Tid) -> bool {
+        // One that executes `mana` between the two looks is neither dormant nor joining to them, so it takes a third.
+        is_joining(pid) || self.is_ending(pid) || self.wake(pid) || is_joining(pid)
     }
 
     /// Whether a process is about to end, and can still be expected to.

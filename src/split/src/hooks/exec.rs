@@ -64,6 +64,8 @@ pub struct Note {
     has_filter: bool,
     number: Tid,
     offsets_ns: [i64; 3],
+    /// What the processes are called that a restart has made together with the one before, by their programs and by the kernel.
+    family: Vec<(Tid, Tid)>,
     /// The program.
     pub path: PathBuf,
 }
@@ -83,6 +85,7 @@ impl Note {
                 text()?.parse().ok()?,
                 text()?.parse().ok()?,
             ],
+            family: Vec::new(),
             path: OsStr::from_bytes(parts.next()?).into(),
         };
         (process == sys::getpid()).then_some(note)
@@ -104,7 +107,10 @@ impl Note {
     /// # Errors
     /// [`crate::Error::Os`] when the kernel refuses something.
     pub fn go_on(&self) -> Result<()> {
-        if self.number != sys::getpid() {
+        if !self.family.is_empty() {
+            numbers::set_family(&self.family);
+        }
+        if self.number != sys::getpid() || !self.family.is_empty() {
             numbers::set(&[(self.number, sys::getpid())]);
         }
         clock::set_offsets(self.offsets_ns)
@@ -147,9 +153,16 @@ impl Given {
                 environment: all,
             };
         };
-        let settings = all.split_off(at + 1);
+        let mut settings = all.split_off(at + 1);
+        let mut note = all.pop().as_ref().and_then(note_in);
+        if let (Some(note), Some((name, value))) = (&mut note, settings.first())
+            && name == numbers::VARIABLE
+        {
+            note.family = numbers::from_words(&value.to_string_lossy());
+            settings.remove(0);
+        }
         Self {
-            note: all.pop().as_ref().and_then(note_in),
+            note,
             settings,
             environment: all,
         }
@@ -214,7 +227,8 @@ fn follow(path: u64, arguments: u64, environment: u64) -> Option<i64> {
     // SAFETY: an array that ends with a null pointer, or none, by the contract of execve(2).
     let count = |n: &usize| has.is_null() || unsafe { has.add(*n).read() } == 0;
     let own = (0..).find(count)?;
-    let all = own + 1 + settings.len() + 1;
+    let words = numbers::in_words();
+    let all = own + 1 + usize::from(words.is_some()) + settings.len() + 1;
     let mut on_stack = [0_u64; ON_STACK];
     let room: &mut [u64] = if all <= ON_STACK {
         &mut on_stack[..all]
@@ -232,8 +246,11 @@ fn follow(path: u64, arguments: u64, environment: u64) -> Option<i64> {
         *place = unsafe { has.add(index).read() };
     }
     room[own] = note.as_ptr() as u64;
-    for (place, setting) in room[own + 1..].iter_mut().zip(settings) {
-        *place = setting.as_ptr() as u64;
+    let behind = words
+        .into_iter()
+        .chain(settings.iter().map(|it| it.as_ptr()));
+    for (place, variable) in room[own + 1..].iter_mut().zip(behind) {
+        *place = variable as u64;
     }
     let mana = c"/proc/self/exe".as_ptr() as u64;
     let result = pass(
@@ -475,7 +492,8 @@ mod tests {
         };
         let own = [("HOME", "/root"), ("MANA_CKPT_KEEP", "3")];
         let with = |note: &str| {
-            let rest = [(VARIABLE, note), ("MANA_CKPT_DIR", "/scratch")];
+            let numbers = (numbers::VARIABLE, "7:210,8:211");
+            let rest = [(VARIABLE, note), numbers, ("MANA_CKPT_DIR", "/scratch")];
             Given::from_variables(variables(&[&own[..], &rest].concat()))
         };
         let given = with(&note);
@@ -484,6 +502,7 @@ mod tests {
             has_filter: true,
             number: sys::getpid(),
             offsets_ns: [1, -2, 3],
+            family: vec![(7, 210), (8, 211)],
             path: "/bin/app".into(),
         };
         assert_eq!(given.note, Some(expected));
@@ -491,7 +510,8 @@ mod tests {
         assert_eq!(given.settings, variables(&[("MANA_CKPT_DIR", "/scratch")]));
         let given = with("1:true:true:1:0:0:0:/bin/other");
         assert_eq!(given.note, None);
-        let all = variables(&[own[0], own[1], ("MANA_CKPT_DIR", "/scratch")]);
+        let numbers = (numbers::VARIABLE, "7:210,8:211");
+        let all = variables(&[own[0], own[1], numbers, ("MANA_CKPT_DIR", "/scratch")]);
         assert_eq!((given.environment, given.settings), (all.clone(), all));
     }
 

@@ -33,7 +33,7 @@ mod exec;
 mod fork;
 mod libraries;
 mod memory;
-mod numbers;
+pub(crate) mod numbers;
 mod paths;
 mod proc_paths;
 pub(crate) mod waits;

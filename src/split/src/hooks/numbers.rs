@@ -54,6 +54,12 @@ pub(super) const STEERED: [i64; 32] = [
     libc::SYS_migrate_pages,
 ];
 
+/// Whether the call is one that names processes or threads by their numbers.
+pub(crate) fn names_processes(number: i64) -> bool {
+    let is_steered_elsewhere = [libc::SYS_tgkill, libc::SYS_tkill].contains(&number);
+    is_steered_elsewhere || number != libc::SYS_exit && STEERED.contains(&number)
+}
+
 /// Does one of [`STEERED`].
 pub(super) fn dispatch(call: &mut SystemCall) -> Outcome {
     match call.number {
