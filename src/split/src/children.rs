@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::numbers::process_of_upper;
+use crate::numbers::{child_of_upper, process_of_upper};
 use crate::thread::Tid;
 use crate::{hooks, sys};
 
@@ -186,7 +186,7 @@ fn look(pid: Tid) -> Result<Option<Ended>> {
         unsafe { sys::raw(libc::SYS_getpgid, [pid as u64, 0, 0, 0, 0, 0]) as Tid }
     };
     Ok(Some(Ended {
-        pid: process_of_upper(pid),
+        pid: child_of_upper(pid),
         group: process_of_upper(group(pid)),
         is_in_own_group: group(pid) == group(0),
         user: info[USER] as u32,

@@ -12,6 +12,8 @@
 //!
 //! A number is translated only where it stands for a thread of this process, or for a process that was restored together with this
 //! one: other children and processes have the kernel's.
+//! Numbers come again (soon, where /proc/sys/kernel/pid_max is 32768): once a restored process is over, those of its are others'.
+//! What a process waits for is one of its children, so it is not taken for another restored process of that number.
 //! A forked child has a number of its own; of the pairs it knows its parent's, as its parent does.
 
 #![expect(unsafe_code, reason = "reads what a restart has left; system calls")]
@@ -21,6 +23,8 @@
 
 use std::ffi::{CString, c_char};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+
+use serde::{Deserialize, Serialize};
 
 use crate::thread::Tid;
 use crate::{hooks, sys, window};
@@ -40,21 +44,51 @@ struct Pair {
     kernel: Tid,
 }
 
+/// A process that a restart has made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renumbered {
+    /// What the program calls it.
+    pub upper: Tid,
+    /// What the kernel calls it.
+    pub kernel: Tid,
+    /// What the kernel calls its parent; 0 if that is no process of the program's.
+    pub parent: Tid,
+}
+
+/// The same, until it is over: then its numbers are those of others, who come and go.
+struct Relative {
+    is: Renumbered,
+    is_over: AtomicBool,
+}
+
+impl Relative {
+    fn is_left(&self) -> bool {
+        !self.is_over.load(Ordering::Acquire)
+    }
+
+    fn is_own_child(&self) -> bool {
+        self.is.parent == sys::getpid() && self.is_left()
+    }
+}
+
 /// Processes that a restart has made together with this one; null if there are none.
-static FAMILY: AtomicPtr<Vec<Pair>> = AtomicPtr::new(std::ptr::null_mut());
+static FAMILY: AtomicPtr<Vec<Relative>> = AtomicPtr::new(std::ptr::null_mut());
 
 /// States what the processes are called that a restart has made, by the program and by the kernel; before [`set`].
-pub fn set_family(pairs: &[(Tid, Tid)]) {
-    let text: Vec<String> = pairs
+pub fn set_family(restored: &[Renumbered]) {
+    let text: Vec<String> = restored
         .iter()
-        .map(|(upper, kernel)| format!("{upper}:{kernel}"))
+        .map(|one| format!("{}:{}:{}", one.upper, one.kernel, one.parent))
         .collect();
     // There is no NUL in it.
     if let Ok(text) = CString::new(format!("{VARIABLE}={}", text.join(","))) {
         IN_WORDS.store(text.into_raw(), Ordering::Release);
     }
-    let pairs = pairs.iter().map(|&(upper, kernel)| Pair { upper, kernel });
-    let family = Box::leak(Box::new(pairs.collect()));
+    let relatives = restored.iter().map(|&is| Relative {
+        is,
+        is_over: AtomicBool::new(false),
+    });
+    let family = Box::leak(Box::new(relatives.collect()));
     FAMILY.store(family, Ordering::Release);
     hooks::numbers_of_children_differ();
 }
@@ -62,7 +96,7 @@ pub fn set_family(pairs: &[(Tid, Tid)]) {
 /// The variable by which a program that one of them executes knows them, too.
 pub(crate) const VARIABLE: &str = "MANA_NUMBERS";
 
-/// That variable, `NAME=upper:kernel,…`; null without a family.
+/// That variable, `NAME=upper:kernel:parent,…`; null without a family.
 static IN_WORDS: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The same; `None` without a family.
@@ -72,16 +106,20 @@ pub(crate) fn in_words() -> Option<*const c_char> {
 }
 
 /// What the value of [`VARIABLE`] says; nothing where it says something else.
-pub(crate) fn from_words(value: &str) -> Vec<(Tid, Tid)> {
-    let pair = |text: &str| {
-        let (upper, kernel) = text.split_once(':')?;
-        Some((upper.parse().ok()?, kernel.parse().ok()?))
+pub(crate) fn from_words(value: &str) -> Vec<Renumbered> {
+    let one = |text: &str| {
+        let mut numbers = text.split(':').map(|number| number.parse().ok());
+        Some(Renumbered {
+            upper: numbers.next()??,
+            kernel: numbers.next()??,
+            parent: numbers.next()??,
+        })
     };
-    let pairs: Option<Vec<_>> = value.split(',').map(pair).collect();
-    pairs.unwrap_or_default()
+    let all: Option<Vec<_>> = value.split(',').map(one).collect();
+    all.unwrap_or_default()
 }
 
-fn family() -> &'static [Pair] {
+fn family() -> &'static [Relative] {
     // SAFETY: null or a leaked box that is not written any more.
     unsafe { FAMILY.load(Ordering::Acquire).as_ref() }.map_or(&[], Vec::as_slice)
 }
@@ -194,11 +232,44 @@ pub(crate) fn process_of_kernel(pid: Tid) -> Tid {
             process.kernel
         }
         Some(_) => {
-            let restored = family().iter().find(|pair| pair.upper == pid);
-            restored.map_or(pid, |pair| pair.kernel)
+            let mut left = family().iter().filter(|one| one.is_left());
+            let restored = left.find(|one| one.is.upper == pid && exists(one.is.kernel));
+            restored.map_or(pid, |one| one.is.kernel)
         }
         None => pid,
     }
+}
+
+/// The kernel's number of the child that the upper half calls `pid`. Others may have that number by now, but no children of
+/// this process.
+pub(crate) fn child_of_kernel(pid: Tid) -> Tid {
+    let mut children = family().iter().filter(|one| one.is_own_child());
+    let restored = children.find(|one| one.is.upper == pid);
+    restored.map_or(pid, |one| one.is.kernel)
+}
+
+/// The upper half's number of the child with the kernel's number `pid`.
+pub(crate) fn child_of_upper(pid: Tid) -> Tid {
+    let mut children = family().iter().filter(|one| one.is_own_child());
+    let restored = children.find(|one| one.is.kernel == pid);
+    restored.map_or(pid, |one| one.is.upper)
+}
+
+/// This process has waited for a child, by the kernel's number: if it is over, its numbers may be those of others.
+pub(crate) fn waited_for(pid: Tid) {
+    let mut children = family().iter().filter(|one| one.is_own_child());
+    if let Some(child) = children.find(|one| one.is.kernel == pid)
+        && !exists(pid)
+    {
+        child.is_over.store(true, Ordering::Release);
+    }
+}
+
+/// Whether there is a process, one that has ended and is still to be waited for included.
+fn exists(pid: Tid) -> bool {
+    // SAFETY: signal 0 is sent to nobody.
+    let sent = unsafe { sys::raw(libc::SYS_kill, [pid as u64, 0, 0, 0, 0, 0]) };
+    sent != -i64::from(libc::ESRCH)
 }
 
 /// The upper half's number of the process, or process group, with the kernel's number `pid`.
@@ -207,8 +278,9 @@ pub fn process_of_upper(pid: Tid) -> Tid {
     match numbers() {
         Some(Numbers { process, .. }) if process.kernel == pid => process.upper,
         Some(_) => {
-            let restored = family().iter().find(|pair| pair.kernel == pid);
-            restored.map_or(pid, |pair| pair.upper)
+            let mut left = family().iter().filter(|one| one.is_left());
+            let restored = left.find(|one| one.is.kernel == pid);
+            restored.map_or(pid, |one| one.is.upper)
         }
         None => pid,
     }
@@ -277,7 +349,11 @@ pub(crate) unsafe fn tell_sender(info: *mut libc::siginfo_t) {
         // SAFETY: as above; a siginfo_t has 32 words.
         unsafe {
             let sender = info.cast::<Tid>().add(SENDER_WORD);
-            *sender = process_of_upper(*sender);
+            *sender = if of_child {
+                child_of_upper(*sender)
+            } else {
+                process_of_upper(*sender)
+            };
         }
     }
 }

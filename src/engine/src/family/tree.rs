@@ -22,7 +22,7 @@ use std::os::unix::net::UnixStream;
 
 use mana_descriptors::{Descriptors, FileId, MemberDescriptors, Restored, Stored};
 use mana_image::{Checkpoint, Manifest};
-use mana_split::numbers;
+use mana_split::numbers::{self, Renumbered};
 use mana_split::thread::Tid;
 use rustix::process::Pid;
 
@@ -206,19 +206,37 @@ impl Tree {
                 _ => return Err(failed(&called(member), "it answers wrongly")),
             }
         }
-        let members = self.members.iter().map(|(member, _)| member.pid);
-        let own = (upper, std::process::id() as Tid);
-        let pairs: Vec<(Tid, Tid)> = members
-            .zip(self.pids.iter().copied())
-            .chain([own])
-            .collect();
+        let restored = self.restored(upper);
         for ((member, socket), pid) in self.members.iter().zip(&self.pids) {
-            send(socket, &Order::Run(pairs.clone()))
+            send(socket, &Order::Run(restored.clone()))
                 .map_err(|error| failed(&called(member), &error.to_string()))?;
             register::add(*pid, socket)?;
         }
-        numbers::set_family(&pairs);
+        numbers::set_family(&restored);
         Ok(())
+    }
+
+    /// What all are called; the program calls the root `upper`.
+    fn restored(&self, upper: Tid) -> Vec<Renumbered> {
+        let root = Renumbered {
+            upper,
+            kernel: std::process::id() as Tid,
+            parent: 0,
+        };
+        let numbers = self.members.iter().zip(&self.pids);
+        let kernel_of = |parent: Tid| {
+            let found = numbers
+                .clone()
+                .find(|((member, _), _)| member.pid == parent);
+            // As in `Family::parent_of`.
+            found.map_or(root.kernel, |(_, pid)| *pid)
+        };
+        let members = numbers.clone().map(|((member, _), pid)| Renumbered {
+            upper: member.pid,
+            kernel: *pid,
+            parent: kernel_of(member.parent),
+        });
+        members.chain([root]).collect()
     }
 }
 
@@ -268,14 +286,14 @@ pub fn lead(member: &Member) {
 pub fn wait_to_run(socket: &UnixStream, member: &Member) -> Result<(), EngineError> {
     let failed = |source| os("waiting for the other processes", source);
     say(socket, Report::Ready).map_err(failed)?;
-    let Order::Run(pairs) = receive(socket).map_err(failed)? else {
+    let Order::Run(restored) = receive(socket).map_err(failed)? else {
         return Err(super::failed("the root", "it answers wrongly"));
     };
-    numbers::set_family(&pairs);
-    let leader = pairs.iter().find(|(upper, _)| *upper == member.group);
-    if let Some((_, kernel)) = leader.filter(|(upper, _)| *upper != member.pid) {
+    numbers::set_family(&restored);
+    let leader = restored.iter().find(|one| one.upper == member.group);
+    if let Some(leader) = leader.filter(|leader| leader.upper != member.pid) {
         // The group of a process that leads none any more is the parent's.
-        let _ = rustix::process::setpgid(None, Pid::from_raw(*kernel));
+        let _ = rustix::process::setpgid(None, Pid::from_raw(leader.kernel));
     }
     Ok(())
 }

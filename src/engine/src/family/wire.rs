@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use mana_descriptors::{FileId, MemberDescriptors, StoredFile};
 use mana_image::Written;
+use mana_split::numbers::Renumbered;
 use mana_split::thread::Tid;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -34,7 +35,7 @@ pub(super) enum Order {
     /// At a restart: the descriptors, which follow, and behind them the files that all processes of the program share.
     Place(MemberDescriptors, Vec<FileId>),
     /// At a restart: all are there; what they are called by the program and by the kernel.
-    Run(Vec<(Tid, Tid)>),
+    Run(Vec<Renumbered>),
 }
 
 /// Where a member's image goes.

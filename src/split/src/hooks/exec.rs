@@ -29,7 +29,7 @@ use super::paths::{program_at, strip};
 use super::{Outcome, SystemCall, pass};
 use crate::error::Result;
 use crate::loader::script;
-use crate::numbers::tid_of_upper;
+use crate::numbers::{Renumbered, tid_of_upper};
 use crate::thread::Tid;
 use crate::{clock, descriptors, numbers, seccomp, signals, sys};
 
@@ -65,7 +65,7 @@ pub struct Note {
     number: Tid,
     offsets_ns: [i64; 3],
     /// What the processes are called that a restart has made together with the one before, by their programs and by the kernel.
-    family: Vec<(Tid, Tid)>,
+    family: Vec<Renumbered>,
     /// The program.
     pub path: PathBuf,
 }
@@ -492,7 +492,7 @@ mod tests {
         };
         let own = [("HOME", "/root"), ("MANA_CKPT_KEEP", "3")];
         let with = |note: &str| {
-            let numbers = (numbers::VARIABLE, "7:210,8:211");
+            let numbers = (numbers::VARIABLE, "7:210:0,8:211:210");
             let rest = [(VARIABLE, note), numbers, ("MANA_CKPT_DIR", "/scratch")];
             Given::from_variables(variables(&[&own[..], &rest].concat()))
         };
@@ -502,7 +502,18 @@ mod tests {
             has_filter: true,
             number: sys::getpid(),
             offsets_ns: [1, -2, 3],
-            family: vec![(7, 210), (8, 211)],
+            family: vec![
+                Renumbered {
+                    upper: 7,
+                    kernel: 210,
+                    parent: 0,
+                },
+                Renumbered {
+                    upper: 8,
+                    kernel: 211,
+                    parent: 210,
+                },
+            ],
             path: "/bin/app".into(),
         };
         assert_eq!(given.note, Some(expected));
@@ -510,7 +521,7 @@ mod tests {
         assert_eq!(given.settings, variables(&[("MANA_CKPT_DIR", "/scratch")]));
         let given = with("1:true:true:1:0:0:0:/bin/other");
         assert_eq!(given.note, None);
-        let numbers = (numbers::VARIABLE, "7:210,8:211");
+        let numbers = (numbers::VARIABLE, "7:210:0,8:211:210");
         let all = variables(&[own[0], own[1], numbers, ("MANA_CKPT_DIR", "/scratch")]);
         assert_eq!((given.environment, given.settings), (all.clone(), all));
     }

@@ -14,7 +14,8 @@
 
 use super::{Outcome, SystemCall, pass};
 use crate::numbers::{
-    has_family, process_of_kernel, process_of_upper, tell_sender, tid_of_kernel, tid_of_upper,
+    child_of_kernel, child_of_upper, has_family, process_of_kernel, process_of_upper, tell_sender,
+    tid_of_kernel, tid_of_upper, waited_for,
 };
 use crate::{children, robust};
 
@@ -152,14 +153,19 @@ pub(super) fn wait(call: &mut SystemCall) -> Outcome {
         return Outcome::unchanged(call);
     }
     let of_group = |group: u64| i64::from(process_of_kernel(group as i32)) as u64;
+    let of_child = |child: u64| i64::from(child_of_kernel(child as i32)) as u64;
     if call.number == libc::SYS_wait4 {
         call.sent.rdi = match call.args[0] as i32 {
             group @ ..-1 => -i64::from(process_of_kernel(group.wrapping_neg())) as u64,
-            1.. => of_group(call.args[0]),
+            1.. => of_child(call.args[0]),
             _ => call.args[0],
         };
-    } else if matches!(call.args[0] as u32, libc::P_PID | libc::P_PGID) {
-        call.sent.rsi = of_group(call.args[1]);
+    } else {
+        call.sent.rsi = match call.args[0] as u32 {
+            libc::P_PID => of_child(call.args[1]),
+            libc::P_PGID => of_group(call.args[1]),
+            _ => call.args[1],
+        };
     }
     call.room = [call.number as u64, IS_WAIT_FOR_CHILD];
     Outcome::changed_and_after(call)
@@ -169,13 +175,19 @@ pub(super) fn wait(call: &mut SystemCall) -> Outcome {
 pub(super) fn after_wait(call: &SystemCall) -> i64 {
     let result = call.number;
     if result > 0 {
-        return i64::from(process_of_upper(result as i32)); // of wait4
+        // Of wait4.
+        let child = child_of_upper(result as i32);
+        waited_for(result as i32);
+        return i64::from(child);
     }
     let info = call.args[2] as *mut libc::siginfo_t;
     let is_waitid = call.room[0] == libc::SYS_waitid as u64;
     if result == 0 && is_waitid && !info.is_null() {
         // SAFETY: the kernel has just written it there.
+        let child = unsafe { (*info).si_pid() };
+        // SAFETY: as above.
         unsafe { tell_sender(info) };
+        waited_for(child);
     }
     result
 }
