@@ -64,6 +64,37 @@ fn a_script_that_is_saved_often() {
     assert!(!said.contains("cannot be kept"), "{said}");
 }
 
+/// No checkpoint is made without a child that a signal has stopped, and it is named; once it goes on, there is one.
+#[test]
+fn a_stopped_child_is_named() {
+    let lives = Lives::new(install().unwrap());
+    let gates = lives.gates.path();
+    let script = r#"sleep 1000 & child=$!; kill -STOP $child; echo $child; echo "ready 1"
+        while [ ! -e $0/1 ]; do sleep 0.02; done; kill -CONT $child; echo "ready 2"
+        while [ ! -e $0/2 ]; do sleep 0.02; done; kill $child"#;
+    let words = ["run", "bash", "-c", script, gates.to_str().unwrap()];
+    let mut life = lives.start(&words);
+    lives.wait_until_ready(&mut life, 1);
+    let checkpoint = || {
+        let mut command = Command::new(lives.install.mana());
+        command
+            .arg("checkpoint")
+            .arg(lives.checkpoints.path())
+            .output()
+            .unwrap()
+    };
+    let refused = checkpoint();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let child = lives.output().lines().next().unwrap_or_default().to_owned();
+    assert!(!refused.status.success());
+    assert!(said.contains(&format!("kill -CONT {child}")), "{said}");
+    open_gate(gates, 1);
+    lives.wait_until_ready(&mut life, 2);
+    assert!(checkpoint().status.success());
+    open_gate(gates, 2);
+    lives.wait_for_end(&mut life);
+}
+
 #[test]
 fn children_are_listed() {
     let built = build_c(&programs().join("family/forks.c"), Toolchain::Plain).unwrap();

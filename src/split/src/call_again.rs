@@ -21,6 +21,8 @@
 //! A point in time of a clock that goes on differently after a restart is told to the kernel by the hook, and so is the number
 //! of a process: such a call goes back to before that, also where the kernel is about to make it again by itself.
 //!
+//! What a wait for a child has just returned is told at once, with the program's number.
+//!
 //! A call that waits for a child, made before there was anything to do for the hook (`leave`), goes back to before the hook, too:
 //! after a restart there may be ([`crate::children`]).
 //!
@@ -32,9 +34,10 @@
 //! hook's frame is below RSP, in the red zone, which no signal's frame touches.
 #![expect(unsafe_code, reason = "reads code and changes a signal's frame")]
 
-use crate::hooks::numbers::names_processes;
+use crate::hooks::numbers::{names_processes, tell_early};
 use crate::hooks::waits::{BEGAN, has_deadline};
 use crate::hooks::{SystemCall, WAITS_FOR_CHILDREN};
+use crate::numbers::has_family;
 use crate::steer::{
     AFTER_OFFSET, CALL_BYTES, CHANGED_OFFSET, FRAME_BYTES, RESTORE_FIRST, SYSCALL_OF_AFTER,
     TO_LEAVE,
@@ -81,6 +84,7 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
     let registers = &mut context.uc_mcontext.gregs;
     let of = |register: i32| register as usize;
     let rip = registers[of(libc::REG_RIP)] as usize;
+    tell_child(registers);
     // SAFETY: the caller's frame and promises.
     if unsafe { is_before_told(registers) } {
         back_to_hook(registers, rip);
@@ -129,6 +133,40 @@ pub(crate) unsafe fn make_again(context: *mut libc::ucontext_t) -> Option<Ended>
     Some(Ended {
         at_ns: clock::now_ns(),
     })
+}
+
+/// A handler of the program is about to run on top of this frame, and a checkpoint may come then: no number of the kernel's is to
+/// stay in it.
+///
+/// # Safety
+/// As for [`make_again`].
+pub(crate) unsafe fn leave_no_number(context: *mut libc::ucontext_t) {
+    if !has_family() {
+        return;
+    }
+    // SAFETY: the caller's frame.
+    let registers = unsafe { &mut (*context).uc_mcontext.gregs };
+    tell_child(registers);
+    let rip = registers[libc::REG_RIP as usize] as usize;
+    // SAFETY: the caller's promises.
+    if unsafe { is_before_told(registers) } {
+        back_to_hook(registers, rip);
+    }
+}
+
+/// A wait for a child that has just returned to `after` tells its number at once: after a restart the kernel's means somebody else.
+fn tell_child(registers: &mut [libc::greg_t; REGISTERS]) {
+    let result = registers[libc::REG_RAX as usize];
+    if !has_family() || result < 0 {
+        return;
+    }
+    let call = registers[libc::REG_RIP as usize] as u64 - SYSCALL.len() as u64;
+    if sys::read_bytes(call) == Some(SYSCALL_OF_AFTER) {
+        let frame = registers[libc::REG_RSP as usize] as usize - FRAME_BYTES;
+        // SAFETY: the hook's frame, in `after`, which is nobody else's while the thread is here.
+        let frame = unsafe { &mut *(frame as *mut SystemCall) };
+        registers[libc::REG_RAX as usize] = tell_early(frame, result);
+    }
 }
 
 /// Whether the thread is right before a system call of `changed` or `after` for which the hook has told a point in time or the

@@ -112,6 +112,15 @@ pub fn lives(pid: Tid) -> bool {
     has_main || threads.unwrap_or(0) > 1
 }
 
+/// Whether a process is stopped by a signal, or by a debugger.
+#[must_use]
+pub fn is_stopped(pid: Tid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut lines = status.lines();
+    let state = lines.find_map(|line| line.strip_prefix("State:"));
+    state.is_some_and(|state| state.trim_start().starts_with(['T', 't']))
+}
+
 /// Whether a process has given back its memory: one that is about to be none.
 #[must_use]
 pub fn has_no_memory(pid: Tid) -> bool {

@@ -329,8 +329,12 @@ pub fn takes_checkpoint_signal(pid: Tid) -> bool {
     caught & signals::checkpoint_bit() != 0 && is_mana(pid)
 }
 
-/// Sends the checkpoint signal to the main thread of another process.
+/// Sends the checkpoint signal to the main thread of another process, unless one is still on its way: they queue up.
 pub fn signal_process(pid: Tid) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    if Status::mask(&status, "SigPnd:") & signals::checkpoint_bit() != 0 {
+        return;
+    }
     if let Some(signal) = signals::checkpoint_signal() {
         // SAFETY: takes no pointer. ESRCH: it has ended meanwhile.
         unsafe {

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::thread::{CallbackMark, ThreadBlock, adopt};
-use crate::{arch, cancellation, numbers, seccomp, sys, window};
+use crate::{arch, call_again, cancellation, numbers, seccomp, sys, window};
 
 /// Signals are numbered 1 to 64.
 const SIGNAL_MAX: i32 = 64;
@@ -251,6 +251,8 @@ pub(crate) unsafe extern "C" fn direct_handler(
             // SAFETY: as above.
             unsafe { cancellation::show_site(context) };
         }
+        // SAFETY: as above; RIP is in upper code.
+        unsafe { call_again::leave_no_number(context) };
         HANDLERS[signal as usize].load(Ordering::Relaxed)
     } else {
         0

@@ -71,8 +71,11 @@ pub fn stop() -> Result<Vec<Stopped>, EngineError> {
     loop {
         tell_joined(&mut next, attempt)?;
         let outstanding = collect_stopped(&mut search)?;
+        if let Some(pid) = outstanding {
+            search.refuse_held(pid)?;
+        }
         // One that is about to join no more may have joined since.
-        if outstanding.is_none() && search.is_complete() && !tell_joined(&mut next, attempt)? {
+        if outstanding.is_none() && search.is_complete()? && !tell_joined(&mut next, attempt)? {
             break;
         }
         if Instant::now() > until {
@@ -159,16 +162,20 @@ struct Search {
     woken: HashMap<Tid, Instant>,
     /// Those whose connection or memory has gone, and since when.
     ending: HashMap<Tid, Instant>,
+    /// Those that a signal has stopped, and since when.
+    held: HashMap<Tid, Instant>,
 }
 
 /// How long a process may take to end whose connection has: how it ends is part of the image. One that goes on runs outside.
 const TO_END: Duration = Duration::from_secs(2);
-/// How long a dormant child may take to join. One that cannot (it is stopped by a signal, say) runs outside.
+/// How long a dormant child may take to join. One that cannot runs outside.
 const TO_WAKE: Duration = Duration::from_secs(5);
+/// For so long a signal may have stopped a process: it may be about to be continued.
+const TO_CONTINUE: Duration = Duration::from_secs(1);
 
 impl Search {
     /// Whether nobody is about to join. Wakes those that are dormant.
-    fn is_complete(&mut self) -> bool {
+    fn is_complete(&mut self) -> Result<bool, EngineError> {
         let known: HashSet<Tid> = lock(&TOLD).iter().map(|peer| peer.pid).collect();
         let lower = children::of_lower_half();
         let own = children::all()
@@ -179,8 +186,29 @@ impl Search {
             .chain(theirs)
             .filter(|pid| !known.contains(pid))
             .collect();
-        let about_to_join = others.into_iter().filter(|&pid| self.is_expected(pid));
-        about_to_join.count() == 0
+        let mut is_complete = true;
+        for pid in others {
+            if self.is_expected(pid) {
+                self.refuse_held(pid)?;
+                is_complete = false;
+            }
+        }
+        Ok(is_complete)
+    }
+
+    /// Refuses to wait for a process that is stopped by a signal: the program would stand still as long.
+    fn refuse_held(&mut self, pid: Tid) -> Result<(), EngineError> {
+        if !children::is_stopped(pid) {
+            self.held.remove(&pid);
+            return Ok(());
+        }
+        let since = self.held.entry(pid).or_insert_with(Instant::now);
+        if since.elapsed() < TO_CONTINUE {
+            return Ok(());
+        }
+        let why =
+            format!("a signal has stopped it; `kill -CONT {pid}` lets it be part of checkpoints");
+        Err(failed(&format!("child {pid}"), &why))
     }
 
     /// Whether a process is about to join, or to end.
