@@ -5,6 +5,7 @@ use std::process::Command;
 use mana_suite::command::run;
 use mana_suite::install;
 use mana_suite::programs::{Toolchain, build_c};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::{Lives, open_gate, programs};
 
@@ -102,4 +103,38 @@ fn an_mpi_of_its_own_is_named() {
     }
     let ended = life.0.wait().unwrap();
     assert!(ended.success(), "{ended}: {}", lives.output());
+}
+
+/// Without address space for a checkpoint there is none, and the program runs on; with a greater limit there is one.
+#[test]
+fn a_checkpoint_without_address_space_is_refused() {
+    let lives = Lives::new(install().unwrap());
+    let gates = lives.gates.path().to_str().unwrap();
+    let source = programs().join("heap.c");
+    let heap = build_c(&source, Toolchain::Plain).unwrap();
+    let mut life = lives.start(&["run", heap.to_str().unwrap(), gates]);
+    lives.wait_until_ready(&mut life, 1);
+    let process = Pid::from_child(&life.0);
+    let sizes = std::fs::read_to_string(format!("/proc/{}/statm", life.0.id())).unwrap();
+    let pages: u64 = sizes.split(' ').next().unwrap().parse().unwrap();
+    let used_bytes = pages * rustix::param::page_size() as u64;
+    let limit = |current| {
+        let new = Rlimit {
+            current: Some(current),
+            maximum: None,
+        };
+        prlimit(Some(process), Resource::As, new).unwrap();
+    };
+    limit(used_bytes + (20 << 20));
+    let refused = run(Command::new(lives.install.mana())
+        .arg("checkpoint")
+        .arg(lives.checkpoints.path()))
+    .unwrap_err()
+    .to_string();
+    assert!(refused.contains("of address space"), "{refused}");
+    limit(used_bytes + (1 << 30));
+    lives.save_and_kill(life, 1);
+    let mut life = lives.restart();
+    (1..=2).for_each(|number| open_gate(lives.gates.path(), number));
+    lives.wait_for_end(&mut life);
 }

@@ -38,7 +38,7 @@ use crate::init::World;
 use crate::messages::say;
 use crate::surroundings::{self, Place, Surroundings};
 use crate::tools::{cvars, history};
-use crate::{alone, cut, family, files, init, shared_mappings, shared_memory};
+use crate::{alone, cut, family, files, init, limits, shared_mappings, shared_memory};
 
 /// Version of [`Metadata`]; a newer one is refused.
 pub const METADATA_VERSION: u32 = 1;
@@ -131,6 +131,7 @@ pub fn write(number: u64, threads: &[ThreadImage]) -> Result<(), EngineError> {
     }
     let world =
         init::world().ok_or_else(|| EngineError::Setting("a checkpoint before MPI_Init".into()))?;
+    limits::check_address_space()?;
     let directory = partial_directory(number);
     let mut writer = RankWriter::create(&directory, world.rank, options())?;
     let children = family::root::stop()?;
@@ -152,6 +153,7 @@ pub fn write_child(
     family: &[Tid],
     threads: &[ThreadImage],
 ) -> Result<Written, EngineError> {
+    limits::check_address_space()?;
     let mut writer = RankWriter::create_child(directory, rank, child, options())?;
     save_memory_and_state(&mut writer, threads, &Place::Child(family), || Ok(()))?;
     let world = World {

@@ -73,6 +73,19 @@ pub enum EngineError {
     /// Something cannot be kept, and `MANA_STRICT` asks for all or nothing.
     #[error("MANA_STRICT is set, and not all of the program can be kept: {0}")]
     NotAll(String),
+    /// A limit leaves too little address space for a checkpoint.
+    #[error(
+        "a checkpoint needs {needed_bytes} bytes of address space, and the limit of {limit_bytes} (ulimit -v) leaves {left_bytes}; \
+         raise it (`prlimit --as` does so for a process that runs), or start the program with a greater one"
+    )]
+    AddressSpace {
+        /// What a checkpoint needs.
+        needed_bytes: u64,
+        /// The limit, RLIMIT_AS.
+        limit_bytes: u64,
+        /// What it leaves.
+        left_bytes: u64,
+    },
     /// The program's working directory is not there.
     #[error(
         "the program's working directory, {}, cannot be entered: {source}; make it (or the file system that it is on) available \

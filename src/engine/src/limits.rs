@@ -38,6 +38,30 @@ const RESOURCES: [(u32, &str); 16] = [
     (libc::RLIMIT_RTTIME, "RLIMIT_RTTIME"),
 ];
 
+/// As much address space a checkpoint takes for stacks and buffers, without those that it can do without.
+const NEEDED_BYTES: u64 = 48 << 20;
+
+/// Refuses a checkpoint for which RLIMIT_AS leaves no room: memory that cannot be had in the middle would be the program's end.
+pub fn check_address_space() -> Result<(), EngineError> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As);
+    let Some(limit_bytes) = limit.current else {
+        return Ok(());
+    };
+    // The first number of proc_pid_statm(5): the size in pages.
+    let sizes = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = sizes.split(' ').next().and_then(|pages| pages.parse().ok());
+    let used_bytes = pages.unwrap_or(0_u64) * rustix::param::page_size() as u64;
+    let left_bytes = limit_bytes.saturating_sub(used_bytes);
+    if left_bytes >= NEEDED_BYTES {
+        return Ok(());
+    }
+    Err(EngineError::AddressSpace {
+        needed_bytes: NEEDED_BYTES,
+        limit_bytes,
+        left_bytes,
+    })
+}
+
 /// How prctl(2) tells a setting.
 enum Told {
     /// As its result.
