@@ -4,6 +4,7 @@
 //! ```text
 //!   lock word of each rank   EXCLUSIVE, or how many hold it shared
 //!   master word of rank 0    low half: holders of lock_all    high half: holders of exclusive locks anywhere
+//!   pairs' word of each rank EXCLUSIVE while somebody accumulates pairs there (`crate::pair_accumulate`)
 //!
 //!   shared(t)     t += 1;            t was exclusive?  t -= 1, again
 //!   exclusive(t)  master += HIGH;    there is a lock_all, or t is not 0 (compare and swap)?  master -= HIGH, again
