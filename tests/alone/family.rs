@@ -75,14 +75,7 @@ fn a_stopped_child_is_named() {
     let words = ["run", "bash", "-c", script, gates.to_str().unwrap()];
     let mut life = lives.start(&words);
     lives.wait_until_ready(&mut life, 1);
-    let checkpoint = || {
-        let mut command = Command::new(lives.install.mana());
-        command
-            .arg("checkpoint")
-            .arg(lives.checkpoints.path())
-            .output()
-            .unwrap()
-    };
+    let checkpoint = || lives.checkpoint(&[]).output().unwrap();
     let refused = checkpoint();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     let child = lives.output().lines().next().unwrap_or_default().to_owned();

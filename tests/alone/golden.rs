@@ -48,9 +48,7 @@ fn restarted(lives: &Lives) -> Life {
 /// Saves and kills the job, once it answers.
 fn save_and_kill(lives: &Lives) {
     let saved = polling::until(WATCHDOG, || {
-        let mut command = Command::new(lives.install.mana());
-        let command = command.args(["checkpoint", "--kill"]);
-        let output = command.arg(lives.checkpoints.path()).output().unwrap();
+        let output = lives.checkpoint(&["--kill"]).output().unwrap();
         Ok(output.status.success().then_some(()))
     });
     assert!(saved.unwrap().is_some(), "stuck: {}", lives.output());

@@ -55,11 +55,7 @@ fn all_or_nothing_is_nothing() {
         &[("MANA_STRICT", "1"), ("MANA_CHILDREN", "0")],
     );
     lives.wait_until_ready(&mut life, 1);
-    let refused = run(Command::new(lives.install.mana())
-        .arg("checkpoint")
-        .arg(lives.checkpoints.path()))
-    .unwrap_err()
-    .to_string();
+    let refused = run(&mut lives.checkpoint(&[])).unwrap_err().to_string();
     assert!(refused.contains("MANA_STRICT"), "{refused}");
     assert!(
         refused.contains("its other end is in another process"),
@@ -126,11 +122,7 @@ fn a_checkpoint_without_address_space_is_refused() {
         prlimit(Some(process), Resource::As, new).unwrap();
     };
     limit(used_bytes + (20 << 20));
-    let refused = run(Command::new(lives.install.mana())
-        .arg("checkpoint")
-        .arg(lives.checkpoints.path()))
-    .unwrap_err()
-    .to_string();
+    let refused = run(&mut lives.checkpoint(&[])).unwrap_err().to_string();
     assert!(refused.contains("of address space"), "{refused}");
     limit(used_bytes + (1 << 30));
     lives.save_and_kill(life, 1);

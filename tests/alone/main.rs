@@ -147,11 +147,16 @@ impl Lives {
     /// Waits until the program stands before gate `number`, then saves and kills it.
     fn save_and_kill(&self, mut life: Life, number: u32) {
         self.wait_until_ready(&mut life, number);
-        run(Command::new(self.install.mana())
-            .args(["checkpoint", "--kill"])
-            .arg(self.checkpoints.path()))
-        .unwrap();
+        run(&mut self.checkpoint(&["--kill"])).unwrap();
         life.0.wait().unwrap();
+    }
+
+    /// `mana checkpoint WORDS` of the job.
+    fn checkpoint(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(self.install.mana());
+        command.arg("checkpoint").args(words);
+        command.arg(self.checkpoints.path());
+        command
     }
 
     fn restart(&self) -> Life {

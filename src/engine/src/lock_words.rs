@@ -27,6 +27,7 @@ use mana_table::fns;
 
 use crate::engine::state;
 use crate::error::{Call, MpiError};
+use crate::window_page::Word;
 use crate::windows::Win;
 use crate::{native_call, window_page};
 
@@ -36,14 +37,6 @@ const EXCLUSIVE: i64 = 1 << 40;
 const HIGH: i64 = 1 << 32;
 /// The rank that has the master word.
 const MASTER_RANK: i32 = 0;
-
-/// A word, by its place in the page.
-#[derive(Clone, Copy)]
-enum Word {
-    Lock = window_page::LOCK as isize,
-    Master = window_page::MASTER as isize,
-    Pairs = window_page::PAIRS as isize,
-}
 
 /// Tries to lock `target`; `false`: somebody has a lock that excludes it.
 pub fn try_lock(
@@ -134,7 +127,7 @@ fn word_type(native: &Native) -> u64 {
 /// Adds to a word; returns what was there.
 fn add(native: &Native, win: &Win, rank: i32, word: Word, value: i64) -> Result<i64, MpiError> {
     let Some(natives) = win.native else {
-        return Ok(window_page::add(page(win)?, word as u64, value));
+        return Ok(window_page::add(page(win)?, word, value));
     };
     let (mut before, mut operand) = (0_u64, value as u64);
     let sum = native
@@ -164,7 +157,7 @@ fn swap_from_zero(
     value: i64,
 ) -> Result<bool, MpiError> {
     let Some(natives) = win.native else {
-        return Ok(window_page::swap_from_zero(page(win)?, word as u64, value));
+        return Ok(window_page::swap_from_zero(page(win)?, word, value));
     };
     let (mut before, mut operand, mut zero) = (1_u64, value as u64, 0_u64);
     let words = [

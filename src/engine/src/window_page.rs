@@ -32,13 +32,7 @@ use crate::error::{Call, MpiError};
 const PAGE_BYTES: usize = 64;
 /// Bytes of a word.
 pub const WORD_BYTES: u64 = 8;
-/// The lock word, by its place in words; those that other ranks change are among the first [`WORDS`].
-pub const LOCK: u64 = 0;
-/// The master word.
-pub const MASTER: u64 = 1;
-/// The word of `crate::pair_accumulate`.
-pub const PAIRS: u64 = 5;
-/// So many words hold all that other ranks change.
+/// So many words, from the beginning, hold all that other ranks change.
 pub const WORDS: u64 = 6;
 /// Where `MPI_WIN_SIZE` lies, an `MPI_Aint`.
 const SIZE: u64 = 2 * WORD_BYTES;
@@ -48,6 +42,17 @@ const DISP_UNIT: u64 = SIZE + WORD_BYTES;
 const FLAVOR: u64 = DISP_UNIT + 4;
 /// Where `MPI_WIN_MODEL` lies, an `int`.
 const MODEL: u64 = FLAVOR + 4;
+
+/// A word that other ranks change, by its place in the page.
+#[derive(Debug, Clone, Copy)]
+pub enum Word {
+    /// The lock of the rank's memory.
+    Lock = 0,
+    /// What exclusive locks and those of all ranks exclude each other by.
+    Master = 1,
+    /// That of `crate::pair_accumulate`.
+    Pairs = 5,
+}
 
 /// Makes the page of a new window: nothing is locked.
 pub fn make(memory: &WindowMemory) -> Result<u64, MpiError> {
@@ -86,19 +91,19 @@ pub fn release(window: &Window) -> Call {
 }
 
 /// A word that other ranks, or other threads of this one, change.
-fn lock_word(page: u64, word: u64) -> &'static AtomicI64 {
+fn lock_word(page: u64, word: Word) -> &'static AtomicI64 {
     // SAFETY: a word of a page that the caller's window has, aligned, changed by atomics only; the window is not freed
     // while a call is at work on it.
-    unsafe { AtomicI64::from_ptr((page + word * WORD_BYTES) as *mut i64) }
+    unsafe { AtomicI64::from_ptr((page + word as u64 * WORD_BYTES) as *mut i64) }
 }
 
 /// Adds to a lock word of this process; returns what was there.
-pub fn add(page: u64, word: u64, value: i64) -> i64 {
+pub fn add(page: u64, word: Word, value: i64) -> i64 {
     lock_word(page, word).fetch_add(value, Ordering::SeqCst)
 }
 
 /// Sets a lock word of this process if it is 0.
-pub fn swap_from_zero(page: u64, word: u64, value: i64) -> bool {
+pub fn swap_from_zero(page: u64, word: Word, value: i64) -> bool {
     lock_word(page, word)
         .compare_exchange(0, value, Ordering::SeqCst, Ordering::SeqCst)
         .is_ok()

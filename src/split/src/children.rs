@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::numbers::{child_of_upper, process_of_upper};
+use crate::proc_status::Status;
 use crate::thread::Tid;
 use crate::{hooks, sys};
 
@@ -100,25 +101,16 @@ pub fn all_of(pid: Tid) -> Vec<Tid> {
 /// Whether a process, if there is one, has not ended: not its main thread alone, but all, so that it can be waited for.
 #[must_use]
 pub fn lives(pid: Tid) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let field = |name| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .map(str::trim)
-    };
-    let has_main = field("State:").is_some_and(|state| !state.starts_with(['Z', 'X']));
-    let threads = field("Threads:").and_then(|count| count.parse().ok());
-    has_main || threads.unwrap_or(0) > 1
+    let status = Status::of(pid);
+    let threads = status.field("Threads:");
+    let threads = threads.and_then(|count| count.parse().ok());
+    status.is_alive() || threads.unwrap_or(0) > 1
 }
 
 /// Whether a process is stopped by a signal, or by a debugger.
 #[must_use]
 pub fn is_stopped(pid: Tid) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mut lines = status.lines();
-    let state = lines.find_map(|line| line.strip_prefix("State:"));
-    state.is_some_and(|state| state.trim_start().starts_with(['T', 't']))
+    Status::of(pid).is_stopped()
 }
 
 /// Whether a process has given back its memory: one that is about to be none.

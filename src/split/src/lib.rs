@@ -41,6 +41,7 @@ pub mod maps;
 pub mod numbers;
 pub mod park;
 mod pending;
+mod proc_status;
 pub mod restore;
 mod robust;
 mod scheduling;

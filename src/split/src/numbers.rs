@@ -71,8 +71,15 @@ impl Relative {
     }
 }
 
-/// Processes that a restart has made together with this one; null if there are none.
-static FAMILY: AtomicPtr<Vec<Relative>> = AtomicPtr::new(std::ptr::null_mut());
+/// Processes that a restart has made together with this one.
+struct Family {
+    relatives: Vec<Relative>,
+    /// The same for what this process executes: [`VARIABLE`], `NAME=upper:kernel:parent,…`.
+    in_words: CString,
+}
+
+/// Null if there are none.
+static FAMILY: AtomicPtr<Family> = AtomicPtr::new(std::ptr::null_mut());
 
 /// States what the processes are called that a restart has made, by the program and by the kernel; before [`set`].
 pub fn set_family(restored: &[Renumbered]) {
@@ -80,29 +87,25 @@ pub fn set_family(restored: &[Renumbered]) {
         .iter()
         .map(|one| format!("{}:{}:{}", one.upper, one.kernel, one.parent))
         .collect();
-    // There is no NUL in it.
-    if let Ok(text) = CString::new(format!("{VARIABLE}={}", text.join(","))) {
-        IN_WORDS.store(text.into_raw(), Ordering::Release);
-    }
     let relatives = restored.iter().map(|&is| Relative {
         is,
         is_over: AtomicBool::new(false),
     });
-    let family = Box::leak(Box::new(relatives.collect()));
-    FAMILY.store(family, Ordering::Release);
+    let family = Family {
+        relatives: relatives.collect(),
+        // There is no NUL in it.
+        in_words: CString::new(format!("{VARIABLE}={}", text.join(","))).unwrap_or_default(),
+    };
+    FAMILY.store(Box::into_raw(Box::new(family)), Ordering::Release);
     hooks::numbers_of_children_differ();
 }
 
 /// The variable by which a program that one of them executes knows them, too.
 pub(crate) const VARIABLE: &str = "MANA_NUMBERS";
 
-/// That variable, `NAME=upper:kernel:parent,…`; null without a family.
-static IN_WORDS: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
-
-/// The same; `None` without a family.
+/// That variable; `None` without a family.
 pub(crate) fn in_words() -> Option<*const c_char> {
-    let words = IN_WORDS.load(Ordering::Acquire);
-    (!words.is_null()).then_some(words.cast_const())
+    stated().map(|family| family.in_words.as_ptr())
 }
 
 /// What the value of [`VARIABLE`] says; nothing where it says something else.
@@ -119,9 +122,13 @@ pub(crate) fn from_words(value: &str) -> Vec<Renumbered> {
     all.unwrap_or_default()
 }
 
+fn stated() -> Option<&'static Family> {
+    // SAFETY: null or a leaked box, of which nothing but atomics is written any more.
+    unsafe { FAMILY.load(Ordering::Acquire).as_ref() }
+}
+
 fn family() -> &'static [Relative] {
-    // SAFETY: null or a leaked box that is not written any more.
-    unsafe { FAMILY.load(Ordering::Acquire).as_ref() }.map_or(&[], Vec::as_slice)
+    stated().map_or(&[], |family| &family.relatives)
 }
 
 /// Null until a restart.

@@ -32,6 +32,7 @@ use std::sync::atomic::Ordering;
 use std::{fs, io};
 
 use crate::error::{Error, Result};
+use crate::proc_status::Status;
 use crate::thread::{ThreadBlock, Tid, adopt};
 use crate::thread_image::{ThreadImage, capture_signal};
 use crate::{arch, call_again, descriptors, scheduling, signals, sys, window};
@@ -229,11 +230,11 @@ fn scan_threads() -> Result<Vec<Tid>> {
             }
             Err(error) => return Err(failed(error)),
         };
-        let status = Status::parse(&status);
+        let status = Status::from_text(status);
         if let Some(tid) = tid
-            && status.alive
+            && status.is_alive()
             && (known.contains(&tid)
-                || !status.blocks(signals::checkpoint_bit())
+                || status.signals("SigBlk:") & signals::checkpoint_bit() == 0
                 || waits_in_upper_code(&path))
         {
             upper.push(tid);
@@ -252,37 +253,6 @@ fn waits_in_upper_code(task: &Path) -> bool {
     let rip = call.split_whitespace().last();
     let rip = rip.and_then(|rip| usize::from_str_radix(rip.strip_prefix("0x")?, 16).ok());
     rip.is_some_and(window::is_upper)
-}
-
-/// What /proc/TID/status says, proc_pid_status(5).
-struct Status {
-    alive: bool,
-    blocked: u64,
-}
-
-impl Status {
-    fn parse(text: &str) -> Self {
-        let field = |name| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(name))
-                .map(str::trim)
-        };
-        Self {
-            alive: field("State:").is_some_and(|state| !state.starts_with(['Z', 'X'])),
-            blocked: Self::mask(text, "SigBlk:"),
-        }
-    }
-
-    /// The set of signals in the line that begins with `name`.
-    fn mask(text: &str, name: &str) -> u64 {
-        let mask = text.lines().find_map(|line| line.strip_prefix(name));
-        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-            .unwrap_or(0)
-    }
-
-    fn blocks(&self, bit: u64) -> bool {
-        self.blocked & bit != 0
-    }
 }
 
 /// Sends the checkpoint signal to the upper half's threads, those apart that it has interrupted already, and returns all
@@ -320,22 +290,15 @@ pub fn is_mana(pid: Tid) -> bool {
     file("self").is_ok_and(|own| file(&pid.to_string()).is_ok_and(|other| own == other))
 }
 
-/// Whether another process is one that has been forked by a program under this `mana` and has executed nothing: it takes the
-/// checkpoint signal.
-#[must_use]
-pub fn takes_checkpoint_signal(pid: Tid) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let caught = Status::mask(&status, "SigCgt:");
-    caught & signals::checkpoint_bit() != 0 && is_mana(pid)
-}
-
-/// Sends the checkpoint signal to the main thread of another process, unless one is still on its way: they queue up.
-pub fn signal_process(pid: Tid) {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    if Status::mask(&status, "SigPnd:") & signals::checkpoint_bit() != 0 {
-        return;
+/// Sends the checkpoint signal to a process that has been forked by a program under this `mana` and has executed nothing, which takes
+/// it, unless one is still on its way: they queue up. Whether it is such a process.
+pub fn wake(pid: Tid) -> bool {
+    let status = Status::of(pid);
+    let has = |set| status.signals(set) & signals::checkpoint_bit() != 0;
+    if !has("SigCgt:") || !is_mana(pid) {
+        return false;
     }
-    if let Some(signal) = signals::checkpoint_signal() {
+    if let Some(signal) = signals::checkpoint_signal().filter(|_| !has("SigPnd:")) {
         // SAFETY: takes no pointer. ESRCH: it has ended meanwhile.
         unsafe {
             sys::raw(
@@ -344,24 +307,5 @@ pub fn signal_process(pid: Tid) {
             )
         };
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn status_of_threads() {
-        let status = |state, mask: u64| {
-            Status::parse(&format!(
-                "Name:\tapp\nState:\t{state}\nSigBlk:\t{mask:016x}\n"
-            ))
-        };
-        let bit = 1 << 61;
-        assert!(status("R (running)", 0).alive && !status("R (running)", 0).blocks(bit));
-        assert!(!status("S (sleeping)", !bit).blocks(bit));
-        assert!(status("S (sleeping)", bit).blocks(bit));
-        assert!(!status("Z (zombie)", 0).alive);
-        assert!(!Status::parse("").alive);
-    }
+    true
 }

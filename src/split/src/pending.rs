@@ -15,6 +15,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::proc_status::Status;
 use crate::{numbers, signals, sys};
 
 /// The kernel's siginfo_t, 128 bytes.
@@ -98,13 +99,9 @@ fn sets() -> Result<[u64; 2]> {
         what: format!("reading {path}"),
         source,
     })?;
-    let set = |name| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
-            .unwrap_or(0)
-    };
-    let taken = set("SigBlk:") & !signals::checkpoint_bit();
-    Ok([set("SigPnd:") & taken, set("ShdPnd:") & taken])
+    let status = Status::from_text(status);
+    let taken = status.signals("SigBlk:") & !signals::checkpoint_bit();
+    Ok(["SigPnd:", "ShdPnd:"].map(|set| status.signals(set) & taken))
 }
 
 /// Queues signals for the calling thread, or, on the main thread, its process.

@@ -228,11 +228,10 @@ impl Search {
 
     /// Wakes a child that has been forked; whether it is one, and can still be expected.
     fn wake(&mut self, pid: Tid) -> bool {
-        if !park::takes_checkpoint_signal(pid) {
+        if !park::wake(pid) {
             return false;
         }
         let since = self.woken.entry(pid).or_insert_with(Instant::now);
-        park::signal_process(pid);
         since.elapsed() < TO_WAKE
     }
 }
