@@ -44,12 +44,20 @@ pub fn start() -> Result<()> {
     if FACTORY_PID.swap(sys::getpid(), Ordering::AcqRel) == sys::getpid() {
         return Ok(());
     }
-    signals::spawn_lower("mana-factory", 0, factory)
-        .map(drop)
-        .map_err(|source| Error::Os {
-            what: "creating the thread that makes lower-half TLS blocks".into(),
-            source,
-        })
+    let (running, runs) = mpsc::channel();
+    let body = move || {
+        // `start` waits for this.
+        let _ = running.send(());
+        factory();
+    };
+    signals::spawn_lower("mana-factory", 0, body).map_err(|source| Error::Os {
+        what: "creating the thread that makes lower-half TLS blocks".into(),
+        source,
+    })?;
+    // What it maps for itself is there before any upper code runs.
+    runs.recv()
+        .expect("the factory sends before it does anything else");
+    Ok(())
 }
 
 /// The same in a forked process, which has none of the lenders there were.
