@@ -61,7 +61,7 @@ impl Suite for Mpich {
                 continue;
             }
             eprintln!("   {folder}: {} cases", lines.len());
-            let said = make(&build.join(&folder), &lines)?;
+            let said = make(place, &build.join(&folder), &lines)?;
             for line in &lines {
                 let case = line.case(&folder);
                 let outcome = one(place, &build.join(&folder), line, &said)?;
@@ -78,14 +78,9 @@ impl Suite for Mpich {
 
 /// Runs their configure with the wrapper of this place, and makes what all programs share.
 fn configure(place: &Place<'_>, source: &Path) -> Result<PathBuf> {
-    let (name, wrapper, env, renamed) = match place.side {
-        Side::Native => (
-            place.mpi.name,
-            place.mpi.mpicc(),
-            place.mpi.compiler_env(),
-            "",
-        ),
-        Side::Mana | Side::Restarted => ("mana", place.install.mpicc(), Vec::new(), RENAMED),
+    let (name, wrapper, renamed) = match place.side {
+        Side::Native => (place.mpi.name, place.mpi.mpicc(), ""),
+        Side::Mana | Side::Restarted => ("mana", place.install.mpicc(), RENAMED),
     };
     let build = home().join("mpich").join(name);
     let done = build.join("complete");
@@ -103,14 +98,24 @@ fn configure(place: &Place<'_>, source: &Path) -> Result<PathBuf> {
                 "--disable-cxx",
                 "--disable-dependency-tracking",
             ])
-            .envs(env);
+            .envs(compiler_env(place));
         command::run(&mut configure)?;
         for folder in ["util", "dtpools"] {
-            command::run(Command::new("make").arg("-C").arg(build.join(folder)))?;
+            let mut make = Command::new("make");
+            make.arg("-C").arg(build.join(folder));
+            command::run(make.envs(compiler_env(place)))?;
         }
         file("create", &done, std::fs::write(&done, ""))?;
     }
     Ok(build)
+}
+
+/// What the wrapper of this place needs in its environment.
+fn compiler_env(place: &Place<'_>) -> Vec<(&'static str, PathBuf)> {
+    match place.side {
+        Side::Native => place.mpi.compiler_env(),
+        Side::Mana | Side::Restarted => Vec::new(),
+    }
 }
 
 /// The folders and, where their lists name some, folders within.
@@ -156,7 +161,7 @@ fn listed(source: &Path, build: &Path, folder: &str) -> Result<Vec<Line>> {
 }
 
 /// Builds the programs of these lines as far as they can be; gives what make said.
-fn make(folder: &Path, lines: &[Line]) -> Result<String> {
+fn make(place: &Place<'_>, folder: &Path, lines: &[Line]) -> Result<String> {
     let mut programs: Vec<_> = lines.iter().map(|line| line.name.as_str()).collect();
     programs.sort_unstable();
     programs.dedup();
@@ -167,7 +172,8 @@ fn make(folder: &Path, lines: &[Line]) -> Result<String> {
     let mut make = Command::new("nice");
     make.args(["-n", "5", "make", "-k", "-C"])
         .arg(folder)
-        .args(&programs);
+        .args(&programs)
+        .envs(compiler_env(place));
     // A program that does not build has its own verdict.
     match command::run(&mut make) {
         Ok(said) => Ok(said),
