@@ -49,6 +49,11 @@ fn children_waited_for_by_number() {
 }
 
 #[test]
+fn processes_whose_parent_has_ended() {
+    program("orphans.c");
+}
+
+#[test]
 fn processes_of_python() {
     let script = programs().join("family/many.py");
     let words = ["python3", script.to_str().unwrap(), "-"];

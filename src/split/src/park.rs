@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::proc_status::Status;
 use crate::thread::{ThreadBlock, Tid, adopt};
 use crate::thread_image::{ThreadImage, capture_signal};
-use crate::{arch, call_again, descriptors, scheduling, signals, sys, window};
+use crate::{arch, call_again, descriptors, forked, scheduling, signals, sys, window};
 
 /// A thread that the checkpoint signal interrupted in upper code; given to the interrupt handler on that thread.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ unsafe extern "C" fn on_checkpoint_signal(
             // SAFETY: the kernel's frame of the signal being delivered.
             stray(unsafe { &mut *context });
         }
-        return; // in the lower half: the engine sees the request at its next safe point
+        return found_elsewhere(); // in the lower half: the engine sees the request at its next safe point
     }
     if !descriptors::is_this_process() {
         return; // a child of vfork(2), in its parent's memory
@@ -114,14 +114,14 @@ unsafe extern "C" fn on_checkpoint_signal(
     // SAFETY: as above.
     let registers = unsafe { &(*context).uc_mcontext.gregs };
     if !window::is_upper(registers[libc::REG_RIP as usize] as usize) {
-        return; // between the halves; the next signal finds it elsewhere
+        return found_elsewhere(); // between the halves; the next signal finds it elsewhere
     }
     let block = ThreadBlock::current().unwrap_or_else(|| {
         // SAFETY: `adopt` returns a block, which lives for ever.
         unsafe { &*adopt(fs) }
     });
     if block.in_callback_at(registers[libc::REG_RSP as usize] as u64) {
-        return;
+        return found_elsewhere();
     }
     // SAFETY: the frame of this very signal, whose handler blocks all others; RIP was in upper code.
     let ended = unsafe { call_again::make_again(context) };
@@ -139,6 +139,13 @@ unsafe extern "C" fn on_checkpoint_signal(
         if let Some(ended) = ended {
             call_again::catch_up(context, ended);
         }
+    }
+}
+
+/// The signal has found a thread where it cannot take part. Nobody sends another one to a process that nobody knows.
+fn found_elsewhere() {
+    if forked::is_watching() {
+        forked::try_again_soon();
     }
 }
 

@@ -161,6 +161,45 @@ pub(crate) fn clock_of(id: i32) -> Option<libc::clockid_t> {
     Some(entry.clock.load(Ordering::Relaxed))
 }
 
+// ---- Of our own ------------------------------------------------------------------------------------------------------
+
+/// Makes a timer that sends this process `signal`; its id, if the kernel has one. The program does not know it.
+pub(crate) fn make_own(signal: i32) -> Option<i32> {
+    let event = SignalEvent {
+        value: 0,
+        signal,
+        notify: libc::SIGEV_SIGNAL,
+        tid: 0,
+        rest: [0; 11],
+    };
+    let mut id = 0;
+    let args = [
+        libc::CLOCK_MONOTONIC as u64,
+        (&raw const event) as u64,
+        (&raw mut id) as u64,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: reads the one and writes the other.
+    let made = unsafe { sys::raw(libc::SYS_timer_create, args) };
+    (made == 0).then_some(id)
+}
+
+/// Has it send the signal once, after so long.
+pub(crate) fn set_own(id: i32, after_ns: i64) {
+    let once: Span = [0, 0, 0, after_ns];
+    let args = [id as u64, 0, once.as_ptr() as u64, 0, 0, 0];
+    // SAFETY: reads an itimerspec. It is ours, so this does not fail.
+    unsafe { sys::raw(libc::SYS_timer_settime, args) };
+}
+
+/// The timer is not needed any more.
+pub(crate) fn delete_own(id: i32) {
+    // SAFETY: takes no pointer.
+    unsafe { sys::raw(libc::SYS_timer_delete, [id as u64, 0, 0, 0, 0, 0]) };
+}
+
 // ---- Checkpoint and restart --------------------------------------------------------------------------------------
 
 /// Interval and what is left, in seconds and micro- or nanoseconds each, as the kernel has it.

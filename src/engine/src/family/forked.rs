@@ -4,6 +4,7 @@
 //!   fork ──> with the engine's locks held, so that the child finds them free        one thread, no agent: dormant
 //!   the root stops its family, finds the child among its processes, and sends it the checkpoint signal
 //!        ──> in the handler: sockets of the parent's lower half go, an agent starts, it joins: a member like any other
+//!   its parent ends ──> the kernel sends it that signal, before nobody finds it any more
 //! ```
 
 #![expect(unsafe_code, reason = "fork")]
@@ -11,10 +12,12 @@
 // `fork` runs on a thread of the program, in the lower half, on its parking stack; `wake` on such a thread that the checkpoint signal has
 // interrupted in upper code.
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mana_split::descriptors::Reserved;
 use mana_split::forked;
+use mana_split::thread::Tid;
 
 use super::{member, register, root};
 use crate::engine::{State, restore_state, state};
@@ -40,12 +43,13 @@ pub fn fork() -> i32 {
         member::hold(),
         register::hold(),
     );
+    let parent = std::process::id() as Tid;
     // SAFETY: the lower libc sees to its own locks, and those of this process' other threads are held by this one.
     let pid = unsafe { libc::fork() };
     let error = std::io::Error::last_os_error();
     if pid == 0 {
         IS_DORMANT.store(true, Ordering::Relaxed);
-        forked::begin();
+        forked::begin(parent);
     }
     drop(held);
     match pid {
@@ -56,13 +60,20 @@ pub fn fork() -> i32 {
 
 /// Becomes a member. Where that cannot be, the program runs on, and the root does without it.
 pub fn wake() {
-    if IS_DORMANT.swap(false, Ordering::Relaxed)
-        && let Err(error) = join()
-    {
-        tracing::warn!(
+    if !IS_DORMANT.swap(false, Ordering::Relaxed) {
+        return;
+    }
+    match join() {
+        Ok(()) => {}
+        Err(EngineError::Os { source, .. }) if source.kind() == ErrorKind::ConnectionRefused => {
+            tracing::debug!(
+                "the program has ended that started this one, which runs on without checkpoints"
+            );
+        }
+        Err(error) => tracing::warn!(
             "this child of the program cannot be part of checkpoints: {}",
             crate::entry::with_causes(&error)
-        );
+        ),
     }
 }
 

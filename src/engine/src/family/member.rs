@@ -183,7 +183,7 @@ pub fn take_part(threads: &[ThreadImage]) -> Result<(), EngineError> {
         return Ok(()); // the root's attempt is over
     }
     ATTEMPT.store(attempt, Ordering::Release);
-    report(Report::Stopped(Member::this()));
+    report(Report::Stopped(Member::this(), super::parent()));
     loop {
         match next_order() {
             Order::Lend => lend()?,

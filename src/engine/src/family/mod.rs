@@ -42,7 +42,7 @@ mod wire;
 pub struct Member {
     /// Its number.
     pub pid: Tid,
-    /// Its parent's.
+    /// Its parent's; 0 where that has ended, and it is now the child of whoever takes in such.
     pub parent: Tid,
     /// Its process group's, which is that of the group's leader.
     pub group: Tid,
@@ -55,17 +55,21 @@ pub struct Member {
 impl Member {
     /// This process, as its program knows it.
     fn this() -> Self {
-        let number =
-            |pid: Option<Pid>| pid.map_or(0, |pid| process_of_upper(Pid::as_raw(Some(pid))));
+        let number = |pid: Option<Pid>| process_of_upper(Pid::as_raw(pid));
         let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
         Self {
             pid: tid_of_upper(std::process::id() as Tid),
-            parent: number(getppid()),
+            parent: process_of_upper(parent()),
             group: number(getpgid(None).ok()),
             session: number(getsid(None).ok()),
             name: name.trim_end().to_owned(),
         }
     }
+}
+
+/// What the kernel calls this process' parent.
+fn parent() -> Tid {
+    Pid::as_raw(getppid())
 }
 
 /// The name at which the root listens, in the system's namespace without files.

@@ -37,6 +37,8 @@ pub struct Stopped {
     peer: Arc<Peer>,
     /// The member.
     pub member: Member,
+    /// What the kernel calls its parent.
+    parent: Tid,
 }
 
 impl Stopped {
@@ -85,6 +87,13 @@ pub fn stop() -> Result<Vec<Stopped>, EngineError> {
     }
     let mut stopped = lock(&STOPPED);
     stopped.sort_by_key(|stopped| stopped.member.pid);
+    let own = std::process::id() as Tid;
+    let family: HashSet<Tid> = stopped.iter().map(Stopped::pid).chain([own]).collect();
+    for one in stopped.iter_mut() {
+        if !family.contains(&one.parent) {
+            one.member.parent = 0;
+        }
+    }
     Ok(stopped.clone())
 }
 
@@ -139,9 +148,10 @@ fn collect_stopped(search: &mut Search) -> Result<Option<Tid>, EngineError> {
             continue;
         }
         match hear(peer) {
-            Ok(Report::Stopped(member)) => lock(&STOPPED).push(Stopped {
+            Ok(Report::Stopped(member, parent)) => lock(&STOPPED).push(Stopped {
                 peer: peer.clone(),
                 member,
+                parent,
             }),
             Ok(Report::Failed(why)) => return Err(failed(&format!("child {}", peer.pid), &why)),
             Ok(_) => return Err(failed(&format!("child {}", peer.pid), "it answers wrongly")),

@@ -3,6 +3,7 @@
 //! ```text
 //!   root     fork ──────────────────────────> member 1     fork ─────────────> member 3, its child
 //!            fork ──────────> member 2
+//!            fork ──> _  fork ──────────────> member 4, whose parent had ended
 //!            MPI, memory      memory            memory                          memory
 //!            <───────────────── Loaded ──────────────────────────────────────────
 //!            opens all files ── Place ─────────────────────────────────────────>  its numbers
@@ -24,7 +25,7 @@ use mana_descriptors::{Descriptors, FileId, MemberDescriptors, Restored, Stored}
 use mana_image::{Checkpoint, Manifest};
 use mana_split::numbers::{self, Renumbered};
 use mana_split::thread::Tid;
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::wire::{Order, Report, Said, receive, receive_descriptors, send, send_descriptors};
 use super::{Member, copy_above, failed, os, register};
@@ -104,10 +105,13 @@ impl Family<'_> {
             if self.parent_of(child) != parent {
                 continue;
             }
+            let is_orphan = self.members[child].parent == 0;
             // SAFETY: see above.
             match unsafe { libc::fork() } {
                 -1 => return Err(os("making a child", io::Error::last_os_error())),
+                0 if is_orphan => self.leave_child(child, ends),
                 0 => self.become_child(child, ends),
+                between if is_orphan => wait_for(between, &self.members[child])?,
                 _ => {}
             }
         }
@@ -122,6 +126,18 @@ impl Family<'_> {
         let parent = self.members[child].parent;
         let found = self.members.iter().position(|member| member.pid == parent);
         found.filter(|&parent| parent != child)
+    }
+
+    /// Makes a child, and ends: that is nobody's in the program then.
+    fn leave_child(&self, child: usize, ends: &mut Ends) -> ! {
+        // SAFETY: see above; `_exit` takes no pointer, and does not return.
+        unsafe {
+            match libc::fork() {
+                0 => self.become_child(child, ends),
+                -1 => libc::_exit(1),
+                _ => libc::_exit(0),
+            }
+        }
     }
 
     fn become_child(&self, child: usize, ends: &mut Ends) -> ! {
@@ -151,6 +167,16 @@ impl Family<'_> {
         }
         // SAFETY: takes no pointer, and does not return.
         unsafe { libc::_exit(1) }
+    }
+}
+
+/// Waits for the process that has made `member`.
+fn wait_for(pid: Tid, member: &Member) -> Result<(), EngineError> {
+    let ended = waitpid(Pid::from_raw(pid), WaitOptions::empty())
+        .map_err(|errno| os("waiting for the process that makes a child", errno.into()))?;
+    match ended.and_then(|(_, status)| status.exit_status()) {
+        Some(0) => Ok(()),
+        _ => Err(failed(&called(member), "it could not be forked")),
     }
 }
 
@@ -225,6 +251,9 @@ impl Tree {
         };
         let numbers = self.members.iter().zip(&self.pids);
         let kernel_of = |parent: Tid| {
+            if parent == 0 {
+                return 0;
+            }
             let found = numbers
                 .clone()
                 .find(|((member, _), _)| member.pid == parent);

@@ -61,8 +61,8 @@ pub(super) struct Said {
 /// What a member says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// All threads are parked.
-    Stopped(Member),
+    /// All threads are parked; what the kernel calls its parent.
+    Stopped(Member, Tid),
     /// The numbers of the descriptors that follow, and whether execve(2) closes them; what is mapped and has to be made again.
     Lent(Vec<(i32, bool)>, Vec<StoredFile>),
     /// The image is on the disk.

@@ -31,7 +31,7 @@ use crate::error::Result;
 use crate::loader::script;
 use crate::numbers::{Renumbered, tid_of_upper};
 use crate::thread::Tid;
-use crate::{clock, descriptors, numbers, seccomp, signals, sys};
+use crate::{clock, descriptors, forked, numbers, seccomp, signals, sys};
 
 /// The variable that tells `mana` what it is to run instead of what its arguments say.
 pub const VARIABLE: &str = "MANA_EXEC";
@@ -184,25 +184,47 @@ pub(super) fn execve(call: &SystemCall) -> Outcome {
     if !is_read(path) {
         return Outcome::unchanged(call);
     }
-    execute(program_at(path), arguments, environment)
+    execute(
+        libc::SYS_execve,
+        [program_at(path), arguments, environment, 0, 0, 0],
+    )
 }
 
-/// execveat(2), of a path that it does not look up elsewhere.
+/// execveat(2): a path that it does not look up elsewhere is as execve(2)'s.
 pub(super) fn execveat(call: &SystemCall) -> Outcome {
     let [directory, path, arguments, environment, flags, _] = call.args;
-    if directory as i32 != libc::AT_FDCWD || flags != 0 || !is_read(path) {
+    if !is_read(path) {
         return Outcome::unchanged(call);
     }
-    execute(program_at(path), arguments, environment)
+    if directory as i32 != libc::AT_FDCWD || flags != 0 {
+        return execute(call.number, call.args);
+    }
+    execute(
+        libc::SYS_execve,
+        [program_at(path), arguments, environment, 0, 0, 0],
+    )
 }
 
-/// Executes what is at `path`, which can be read. Returns if that fails.
+/// Executes what is at a path that can be read, by this call. Returns if that fails.
 ///
-/// The checkpoint signal is blocked over it: to a program that has no handler for it yet, it would be the end.
-fn execute(path: u64, arguments: u64, environment: u64) -> Outcome {
+/// No checkpoint signal reaches the program while it has no handler for it, also when this process' parent ends: to such a one it would
+/// be the end.
+fn execute(number: i64, args: [u64; 6]) -> Outcome {
     let mask = signals::change_mask(libc::SIG_BLOCK, signals::checkpoint_bit());
-    let by_kernel = || pass(libc::SYS_execve, [path, arguments, environment, 0, 0, 0]);
-    let failed = follow(path, arguments, environment).unwrap_or_else(by_kernel);
+    let is_watching = forked::is_watching();
+    if is_watching {
+        forked::watch_parent(false);
+    }
+    let followed = match (number, args) {
+        (libc::SYS_execve, [path, arguments, environment, ..]) => {
+            follow(path, arguments, environment)
+        }
+        _ => None,
+    };
+    let failed = followed.unwrap_or_else(|| pass(number, args));
+    if is_watching {
+        forked::watch_parent(true);
+    }
     signals::change_mask(libc::SIG_SETMASK, mask);
     Outcome::done(failed)
 }
