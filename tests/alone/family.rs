@@ -54,6 +54,11 @@ fn processes_whose_parent_has_ended() {
 }
 
 #[test]
+fn locks_of_several_processes() {
+    program("locks.c");
+}
+
+#[test]
 fn processes_of_python() {
     let script = programs().join("family/many.py");
     let words = ["python3", script.to_str().unwrap(), "-"];

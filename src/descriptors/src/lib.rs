@@ -44,8 +44,8 @@ mod watches;
 
 pub use claim::is_accepted;
 pub use error::DescriptorError;
-pub use locks::{Lock, LockKind, lock};
-pub use members::{Lent, MemberDescriptors};
+pub use locks::{Lock, LockKind, lock, own_locks};
+pub use members::{Lent, MemberDescriptors, NumbersLocks};
 pub use number::with_table_of_its_own;
 pub use regular::FilePolicy;
 pub use restore::{Restored, restore, restore_all};

@@ -13,8 +13,10 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DescriptorError, os};
+use crate::fdinfo::FdInfo;
 use crate::number;
 use crate::saved::Descriptors;
+use crate::table::Table;
 
 /// A lock, or lease, on a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +68,15 @@ pub(crate) fn parse(line: &str) -> Option<Lock> {
         start,
         bytes,
     })
+}
+
+/// This process' own locks (fcntl(2) F_SETLK) that were taken by the descriptor `number`: the system tells nobody else of them.
+#[must_use]
+pub fn own_locks(number: i32) -> Vec<Lock> {
+    let info = FdInfo::read(Table::Process, number);
+    let mut locks = info.map_or_else(|_| Vec::new(), |info| info.locks());
+    locks.retain(|lock| lock.kind == LockKind::Process);
+    locks
 }
 
 /// Takes all locks again, but those of files that only members have: they do it themselves. From here on no descriptor of a

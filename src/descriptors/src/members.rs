@@ -5,8 +5,8 @@
 //!   restoring   root: 1005 -- SCM_RIGHTS -->  member: whatever  -> place: 5, then epoll sets, then locks
 //! ```
 //!
-//! What an epoll set watches goes by numbers of the process that fills it, and a lease tells the process that takes it: so a
-//! member does these itself.
+//! What an epoll set watches goes by numbers of the process that fills it, a lease tells the process that takes it, and other locks are
+//! that process': so a member does these itself.
 
 use std::os::fd::{OwnedFd, RawFd};
 
@@ -19,7 +19,7 @@ use crate::saved::{Descriptors, Number, Watched, What};
 use crate::special;
 
 /// A descriptor of a member, of which the root has a duplicate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lent {
     /// The member's number.
     pub number: i32,
@@ -27,7 +27,12 @@ pub struct Lent {
     pub here: RawFd,
     /// Whether execve(2) closes the member's, which a duplicate does not tell.
     pub close_on_exec: bool,
+    /// The member's own locks that were taken by it: see [`own_locks`](crate::own_locks).
+    pub locks: Vec<Lock>,
 }
+
+/// Locks of a process, by its numbers.
+pub type NumbersLocks = Vec<(i32, Vec<Lock>)>;
 
 /// What a member needs, besides descriptors, to have its own again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,7 +43,7 @@ pub struct MemberDescriptors {
     /// The epoll sets that it fills, by its numbers.
     pub polls: Vec<(i32, Vec<Watched>)>,
     /// The locks that it takes, by its numbers.
-    pub locks: Vec<(i32, Vec<Lock>)>,
+    pub locks: NumbersLocks,
 }
 
 impl Descriptors {
@@ -63,6 +68,8 @@ impl Descriptors {
                 needed.locks.push((number, file.locks.clone()));
             }
         }
+        let own = self.member_locks.get(member);
+        needed.locks.extend(own.into_iter().flatten().cloned());
         needed
     }
 }

@@ -14,7 +14,7 @@ use rustix::fs::{FileType, OFlags, Stat};
 use crate::error::{DescriptorError, OF_THE_PROGRAM, os};
 use crate::fdinfo::FdInfo;
 use crate::locks::{Lock, LockKind};
-use crate::members::Lent;
+use crate::members::{Lent, NumbersLocks};
 use crate::number;
 use crate::pipes;
 use crate::regular;
@@ -105,7 +105,7 @@ impl Found {
         (self.stat.st_dev, self.stat.st_ino)
     }
 
-    /// The locks on it. A process' own (fcntl(2) F_SETLK) are told of to that process only: so a member's are not known.
+    /// The locks on it. A process' own (fcntl(2) F_SETLK) are told of to that process only: members have told theirs.
     fn locks(&self) -> Vec<Lock> {
         let mut locks = self.info.locks();
         locks.retain(|lock| self.member.is_none() || lock.kind != LockKind::Process);
@@ -191,12 +191,24 @@ pub fn save_all(
             }
         }
         seen.saved.members.push(numbers);
+        seen.saved.member_locks.push(locks_of(lent));
+    }
+    if seen.saved.member_locks.iter().all(Vec::is_empty) {
+        seen.saved.member_locks.clear();
     }
     let Seen { mut saved, firsts } = seen;
     pipes::save(&firsts, &mut saved)?;
     sockets::find_pairs(&firsts, &mut saved);
     terminals::save(&firsts, &mut saved)?;
     Ok(saved)
+}
+
+/// The locks that a member has told of.
+fn locks_of(lent: &[Lent]) -> NumbersLocks {
+    let locking = lent.iter().filter(|lent| !lent.locks.is_empty());
+    locking
+        .map(|lent| (lent.number, lent.locks.clone()))
+        .collect()
 }
 
 /// What has been seen so far.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::locks::Lock;
+use crate::members::NumbersLocks;
 use crate::save::Found;
 use crate::sockets::Socket;
 use crate::terminals::Terminal;
@@ -30,6 +31,9 @@ pub struct Descriptors {
     /// The numbers of the program's other processes, each with a list of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Vec<Number>>,
+    /// Their own locks, likewise; none where no process but the root has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub member_locks: Vec<NumbersLocks>,
 }
 
 impl Descriptors {

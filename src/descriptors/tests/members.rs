@@ -27,6 +27,7 @@ fn lent((number, duplicate): &(RawFd, OwnedFd)) -> Lent {
         number: *number,
         here: duplicate.as_raw_fd(),
         close_on_exec: false,
+        locks: Vec::new(),
     }
 }
 
@@ -145,6 +146,7 @@ fn a_standard_stream_that_is_inherited_is_the_launchers() {
         number: 1,
         here: output.as_raw_fd(),
         close_on_exec: true,
+        locks: Vec::new(),
     };
     let members = [vec![inherited]];
     let saved = save_all(&[], &members, &Standard::now(), &Program::default()).unwrap();

@@ -14,13 +14,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mana_descriptors::own_locks;
 use mana_image::Written;
 use mana_split::descriptors;
 use mana_split::hooks;
 use mana_split::signals;
 use mana_split::thread_image::ThreadImage;
 
-use super::wire::{Order, Place, Report, Said, receive, send, send_descriptors};
+use super::wire::{Open, Order, Place, Report, Said, receive, send, send_descriptors};
 use super::{Member, address, copy_above, failed, os};
 use crate::error::EngineError;
 use crate::{checkpoint, cut, surroundings};
@@ -213,17 +214,21 @@ fn lend() -> Result<(), EngineError> {
     let root = lock(&ROOT).clone();
     let root = root.ok_or_else(|| failed("the root", "it has gone"))?;
     let numbers = surroundings::owned()?;
-    let open: Vec<(RawFd, bool)> = numbers
-        .into_iter()
-        .filter_map(|number| Some((number, closes_on_exec(number)?)))
-        .collect();
+    let open = |number| {
+        Some(Open {
+            number,
+            close_on_exec: closes_on_exec(number)?,
+            locks: own_locks(number),
+        })
+    };
+    let open: Vec<Open> = numbers.into_iter().filter_map(open).collect();
     let said = Said {
         attempt: ATTEMPT.load(Ordering::Acquire),
         report: Report::Lent(open.clone(), checkpoint::mapped_files()?),
     };
     let sent = send(&root, &said).and_then(|()| {
         let descriptors: Vec<BorrowedFd<'_>> =
-            open.iter().map(|(number, _)| borrow(*number)).collect();
+            open.iter().map(|open| borrow(open.number)).collect();
         send_descriptors(&root, &descriptors)
     });
     sent.map_err(|source| os("sending descriptors", source))

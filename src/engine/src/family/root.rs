@@ -285,10 +285,11 @@ fn borrow_of(peer: &Peer) -> Result<(Vec<Lent>, Vec<StoredFile>), EngineError> {
     };
     let lent = receive_descriptors(&peer.socket, numbers.len()).map_err(io)?;
     let lent = lent.into_iter().zip(numbers);
-    let lent = lent.map(|(here, (number, close_on_exec))| Lent {
-        number,
+    let lent = lent.map(|(here, open)| Lent {
+        number: open.number,
         here: here.into_raw_fd(),
-        close_on_exec,
+        close_on_exec: open.close_on_exec,
+        locks: open.locks,
     });
     Ok((lent.collect(), mapped))
 }

@@ -2,11 +2,11 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use mana_descriptors::{FileId, MemberDescriptors, StoredFile};
+use mana_descriptors::{FileId, Lock, MemberDescriptors, StoredFile};
 use mana_image::Written;
 use mana_split::numbers::Renumbered;
 use mana_split::thread::Tid;
@@ -63,8 +63,8 @@ pub(super) struct Said {
 pub(super) enum Report {
     /// All threads are parked; what the kernel calls its parent.
     Stopped(Member, Tid),
-    /// The numbers of the descriptors that follow, and whether execve(2) closes them; what is mapped and has to be made again.
-    Lent(Vec<(i32, bool)>, Vec<StoredFile>),
+    /// The descriptors that follow; what is mapped and has to be made again.
+    Lent(Vec<Open>, Vec<StoredFile>),
     /// The image is on the disk.
     Written(Box<Written>),
     /// It cannot do what it was told to.
@@ -73,6 +73,16 @@ pub(super) enum Report {
     Loaded(Tid),
     /// At a restart: it is ready to run.
     Ready,
+}
+
+/// A descriptor of a member.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Open {
+    pub(super) number: RawFd,
+    /// Whether execve(2) closes it.
+    pub(super) close_on_exec: bool,
+    /// The member's own locks that were taken by it.
+    pub(super) locks: Vec<Lock>,
 }
 
 /// No message is longer.
@@ -159,11 +169,12 @@ mod tests {
         for (value, file) in (1_u64..).zip(&files) {
             rustix::io::write(file, &value.to_ne_bytes()).unwrap();
         }
-        send(
-            &here,
-            &Report::Lent(vec![(3, true); files.len()], Vec::new()),
-        )
-        .unwrap();
+        let open = Open {
+            number: 3,
+            close_on_exec: true,
+            locks: Vec::new(),
+        };
+        send(&here, &Report::Lent(vec![open; files.len()], Vec::new())).unwrap();
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         send_descriptors(&here, &borrowed).unwrap();
         send(&here, &Report::Ready).unwrap();

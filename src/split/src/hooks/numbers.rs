@@ -205,7 +205,7 @@ pub(super) fn after_wait(call: &SystemCall) -> i64 {
     result
 }
 
-/// Who gets the signals of a descriptor, fcntl(2); `None` for all other commands.
+/// Who gets the signals of a descriptor, or has a lock, fcntl(2); `None` for all other commands.
 pub(super) fn owner(call: &mut SystemCall) -> Option<Outcome> {
     /// `struct f_owner_ex`, and its kinds of owners.
     type Owner = [i32; 2];
@@ -213,7 +213,7 @@ pub(super) fn owner(call: &mut SystemCall) -> Option<Outcome> {
     let [_, command, argument, ..] = call.args;
     let is_one = matches!(
         command as i32,
-        libc::F_SETOWN | libc::F_GETOWN | F_SETOWN_EX | F_GETOWN_EX
+        libc::F_SETOWN | libc::F_GETOWN | F_SETOWN_EX | F_GETOWN_EX | libc::F_GETLK
     );
     if !is_one {
         return None;
@@ -237,6 +237,19 @@ pub(super) fn owner(call: &mut SystemCall) -> Option<Outcome> {
             call.room[0] = u64::from(kind as u32) | u64::from(number as u32) << 32;
             call.sent.rdx = call.room_address();
             Outcome::changed(call)
+        }
+        libc::F_GETLK => {
+            let result = pass(call.number, call.args);
+            if result == 0 {
+                // SAFETY: the kernel has just read and written it there; where there is no lock, the number is the program's own.
+                unsafe {
+                    let lock = argument as *mut libc::flock;
+                    if (*lock).l_type != libc::F_UNLCK as i16 {
+                        (*lock).l_pid = process_of_upper((*lock).l_pid);
+                    }
+                }
+            }
+            Outcome::done(result)
         }
         F_GETOWN_EX => {
             let result = pass(call.number, call.args);
