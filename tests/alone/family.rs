@@ -59,6 +59,11 @@ fn locks_of_several_processes() {
 }
 
 #[test]
+fn numbers_that_come_again() {
+    program("taken_numbers.c");
+}
+
+#[test]
 fn processes_of_python() {
     let script = programs().join("family/many.py");
     let words = ["python3", script.to_str().unwrap(), "-"];

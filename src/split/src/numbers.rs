@@ -13,7 +13,8 @@
 //! A number is translated only where it stands for a thread of this process, or for a process that was restored together with this
 //! one: other children and processes have the kernel's.
 //! Numbers come again (soon, where /proc/sys/kernel/pid_max is 32768): once a restored process is over, those of its are others'.
-//! What a process waits for is one of its children, so it is not taken for another restored process of that number.
+//! What a process waits for is one of its children, so it is not taken for another restored process of that number; nor is a child that
+//! it sends a signal to. Forks do not get such a number ([`is_taken`]).
 //! A forked child has a number of its own; of the pairs it knows its parent's, as its parent does.
 
 #![expect(unsafe_code, reason = "reads what a restart has left; system calls")]
@@ -241,10 +242,22 @@ pub(crate) fn process_of_kernel(pid: Tid) -> Tid {
         Some(_) => {
             let mut left = family().iter().filter(|one| one.is_left());
             let restored = left.find(|one| one.is.upper == pid && exists(one.is.kernel));
-            restored.map_or(pid, |one| one.is.kernel)
+            match restored {
+                // A new child that the kernel calls so is meant by its parent.
+                Some(one) if one.is_own_child() || !is_child(pid) => one.is.kernel,
+                _ => pid,
+            }
         }
         None => pid,
     }
+}
+
+/// Whether `pid`, a number that the program knows a process of before a restart by, could be taken for a new child that the kernel calls
+/// so. The same in parent and child, however the others fare meanwhile.
+#[must_use]
+pub fn is_taken(pid: Tid) -> bool {
+    let is_ours = seen().is_some_and(|numbers| numbers.process.upper == pid);
+    is_ours || family().iter().any(|one| one.is.upper == pid)
 }
 
 /// The kernel's number of the child that the upper half calls `pid`. Others may have that number by now, but no children of
@@ -270,6 +283,22 @@ pub(crate) fn waited_for(pid: Tid) {
     {
         child.is_over.store(true, Ordering::Release);
     }
+}
+
+/// Whether this process has a child that the kernel calls `pid`.
+fn is_child(pid: Tid) -> bool {
+    let only_look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    let args = [
+        u64::from(libc::P_PID),
+        pid as u64,
+        0,
+        only_look as u64,
+        0,
+        0,
+    ];
+    // SAFETY: the call may do without the places that it writes to.
+    let result = unsafe { sys::raw(libc::SYS_waitid, args) };
+    result == 0
 }
 
 /// Whether there is a process, one that has ended and is still to be waited for included.

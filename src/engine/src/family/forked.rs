@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mana_split::descriptors::Reserved;
 use mana_split::forked;
+use mana_split::numbers::is_taken;
 use mana_split::thread::Tid;
 
 use super::{member, register, root};
@@ -44,8 +45,7 @@ pub fn fork() -> i32 {
         register::hold(),
     );
     let parent = std::process::id() as Tid;
-    // SAFETY: the lower libc sees to its own locks, and those of this process' other threads are held by this one.
-    let pid = unsafe { libc::fork() };
+    let pid = fork_anew();
     let error = std::io::Error::last_os_error();
     if pid == 0 {
         IS_DORMANT.store(true, Ordering::Relaxed);
@@ -55,6 +55,29 @@ pub fn fork() -> i32 {
     match pid {
         -1 => -error.raw_os_error().unwrap_or(libc::EAGAIN),
         pid => pid,
+    }
+}
+
+/// Forks until the child has a number that stands for nobody else to the program.
+fn fork_anew() -> Tid {
+    loop {
+        // SAFETY: the lower libc sees to its own locks, and those of this process' other threads are held by `fork`.
+        let pid = unsafe { libc::fork() };
+        let child = if pid == 0 {
+            std::process::id() as Tid
+        } else {
+            pid
+        };
+        if pid < 0 || !is_taken(child) {
+            return pid;
+        }
+        // SAFETY: neither takes a pointer, nor leaves the program a child that it does not know of.
+        unsafe {
+            if pid == 0 {
+                libc::_exit(0);
+            }
+            libc::waitpid(pid, std::ptr::null_mut(), 0);
+        }
     }
 }
 
