@@ -124,6 +124,7 @@ macro_rules! all_calls {
             rma_serialized_calls 2,
             rma_threads_calls 2,
             session_calls 4,
+            session_threads_calls 2,
             tool_calls 2,
             topo_calls 4,
             type_calls 2,
