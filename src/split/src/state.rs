@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clocks;
 use crate::error::{Error, Result};
+use crate::hooks::program_break;
 use crate::{arch, clock, hooks, numbers, seccomp, steer, window};
 
 /// The loader's and the hooks' state; part of an image.
@@ -26,6 +27,9 @@ pub struct SplitState {
     /// Whether the program's numbers of processes and threads stay the same; not in images from before they did.
     #[serde(default)]
     pub numbers: bool,
+    /// The program's break (brk(2)); not in images from before it could be moved.
+    #[serde(default)]
+    pub program_break: Option<u64>,
 }
 
 /// The state of this process.
@@ -47,6 +51,7 @@ pub fn export_state() -> Result<SplitState> {
         backstop: seccomp::is_armed(),
         clocks: clock::export(),
         numbers: numbers::export(),
+        program_break: program_break::export(),
     })
 }
 
@@ -75,5 +80,6 @@ pub fn import_state(state: &SplitState) -> Result<()> {
         seccomp::arm();
     }
     numbers::import(state.numbers);
+    program_break::import(state.program_break);
     clock::import(state.clocks)
 }

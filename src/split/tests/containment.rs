@@ -33,7 +33,10 @@ const EVERYTHING: &str = r#"
     int main(void) {
         for (int i = 0; i < 2000; i++) CHECK(malloc(1000 * (i % 40)));
         CHECK(malloc(1 << 28));
-        CHECK(sbrk(4096) == (void *)-1);
+        char *end = sbrk(0);
+        CHECK(sbrk(10000) == end && sbrk(0) == end + 10000);
+        memset(end, 5, 10000);
+        CHECK(sbrk(-9000) == end + 10000 && end[999] == 5 && sbrk(1L << 46) == (void *)-1 && sbrk(0) == end + 1000);
         size_t page = 4096, many = 64 * page;
         char *a = mmap(0, many, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(a != MAP_FAILED);

@@ -126,7 +126,7 @@ pub fn set_on_unmap(listener: OnUnmap) {
     ON_UNMAP.store(listener as usize, SeqCst);
 }
 
-fn tell_unmap(start: usize, len_bytes: usize) {
+pub(super) fn tell_unmap(start: usize, len_bytes: usize) {
     let listener = ON_UNMAP.load(SeqCst);
     if listener != 0 {
         // SAFETY: only `set_on_unmap` stores here, and only functions of this type.
@@ -146,12 +146,6 @@ pub(super) fn munmap(args: [u64; 6]) -> i64 {
         window::remove_extra(range);
     }
     result
-}
-
-/// brk(2) that always has reached its limit, so that malloc uses mmap: there is one break, and it is the lower half's.
-pub(super) fn brk(_args: [u64; 6]) -> i64 {
-    // Any constant: a request for another address is refused by returning the present one.
-    window::WINDOW_START as i64
 }
 
 /// mremap(2).

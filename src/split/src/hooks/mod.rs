@@ -2,7 +2,8 @@
 //!
 //! | call | here |
 //! |---|---|
-//! | mmap, mremap, shmat, brk, munmap | `memory`: the upper half's memory stays in the window |
+//! | mmap, mremap, shmat, munmap | `memory`: the upper half's memory stays in the window |
+//! | brk | `program_break` |
 //! | madvise, mlock | noted for [`crate::advice`] |
 //! | shmget, shmctl | [`crate::sysv`]: after a restart, segments may have other ids than the program remembers |
 //! | readlink, readlinkat | `paths`: /proc/self/exe is the program, not mana |
@@ -36,6 +37,7 @@ mod memory;
 pub(crate) mod numbers;
 mod paths;
 mod proc_paths;
+pub(crate) mod program_break;
 pub(crate) mod waits;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -343,7 +345,7 @@ pub(crate) extern "C" fn dispatch(call: &mut SystemCall) -> Outcome {
     Outcome::done(match call.number {
         libc::SYS_mmap => memory::mmap(args),
         libc::SYS_munmap => memory::munmap(args),
-        libc::SYS_brk => memory::brk(args),
+        libc::SYS_brk => program_break::brk(args[0] as usize),
         libc::SYS_mremap => memory::mremap(args),
         libc::SYS_shmat => memory::shmat(args),
         libc::SYS_shmget => memory::shmget(args),
