@@ -64,6 +64,11 @@ fn numbers_that_come_again() {
 }
 
 #[test]
+fn segments_of_several_processes() {
+    program("segments.c");
+}
+
+#[test]
 fn processes_of_python() {
     let script = programs().join("family/many.py");
     let words = ["python3", script.to_str().unwrap(), "-"];

@@ -27,6 +27,7 @@ use mana_image::{
 };
 use mana_split::maps::{self, Backing, PageMap};
 use mana_split::signals::SignalAction;
+use mana_split::sysv::Segment;
 use mana_split::thread::Tid;
 use mana_split::thread_image::ThreadImage;
 use mana_split::{SplitState, clock, export_state, signals};
@@ -163,11 +164,12 @@ pub fn write_child(
     Ok(writer.finish(&info(world, threads.len())?)?)
 }
 
-/// The files that the program maps and that have to be made again.
-pub fn mapped_files() -> Result<Vec<StoredFile>, EngineError> {
+/// The files and segments that the program maps and that have to be made again.
+pub fn mapped() -> Result<(Vec<StoredFile>, Vec<Segment>), EngineError> {
     let regions = maps::upper_regions()?;
     let shared = shared_mappings::describe(&regions, &shared_memory::places(), &[])?;
-    Ok(shared.into_files())
+    let segments = shared.nameless_segments();
+    Ok((shared.into_files(), segments))
 }
 
 fn options() -> WriteOptions {

@@ -17,7 +17,6 @@ use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use mana_descriptors::{Descriptors, Stored};
 use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
 use mana_split::advice::{self, Advised};
@@ -31,6 +30,7 @@ use crate::engine::restore_state;
 use crate::error::EngineError;
 use crate::family::tree::Place;
 use crate::messages::say;
+use crate::shared_mappings::Made;
 use crate::surroundings::Surroundings;
 use crate::{alone, environment, family, init, local, process, rebuild, restarts, surroundings};
 
@@ -72,9 +72,7 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
 
     let reader = checkpoint.open_rank(world.rank)?;
     check_processor(&reader)?;
-    let taken = take_over(&reader, metadata(&reader)?, |saved| {
-        tree.hand_out(saved, surroundings::open(saved)?)
-    })?;
+    let taken = take_over(&reader, metadata(&reader)?, |saved| tree.hand_out(saved))?;
     if taken.alone {
         surroundings::limit(&taken.surroundings)?;
         alone::begin()?;
@@ -118,11 +116,11 @@ pub fn become_member(
     let above = metadata.surroundings.highest().unwrap_or(2) + 1;
     let socket = family::copy_above(socket, above)?;
     let taken = take_over(&reader, metadata, |_| {
-        let (own, stored) = family::tree::take_descriptors(&socket)?;
+        let (own, made) = family::tree::take_descriptors(&socket)?;
         own.numbers
             .iter()
             .for_each(|number| descriptors::adopt(number.number));
-        Ok(stored)
+        Ok(made)
     })?;
     surroundings::limit(&taken.surroundings)?;
     alone::begin_agent()?;
@@ -149,7 +147,7 @@ struct Taken {
 fn take_over(
     reader: &RankReader,
     metadata: Metadata,
-    open: impl FnOnce(&Descriptors) -> Result<Stored, EngineError>,
+    open: impl FnOnce(&Surroundings) -> Result<Made, EngineError>,
 ) -> Result<Taken, EngineError> {
     let Metadata {
         state,

@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use mana_descriptors::{
-    Descriptors, FilePolicy, Lent, Lost, Program, Restored, Standard, Stored, with_table_of_its_own,
+    Descriptors, FilePolicy, Lent, Lost, Program, Restored, Standard, with_table_of_its_own,
 };
 use mana_split::advice::{self, Advised};
 use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
 use mana_split::hooks::{Given, Variables};
 use mana_split::signals::with_all_blocked;
+use mana_split::sysv::Segment;
 use mana_split::thread_image::ThreadImage;
 use mana_split::watches;
 use mana_split::{hooks, maps};
@@ -36,7 +37,7 @@ use crate::family::root::{self, Borrowed, Stopped};
 use crate::family::{self, Member};
 use crate::limits::{self, Limits};
 use crate::messages::{self, say};
-use crate::shared_mappings::{self, Shared, SharedMapping};
+use crate::shared_mappings::{self, Made, Shared, SharedMapping};
 
 /// Standard streams as the launcher gave them to this process.
 static STANDARD: OnceLock<Standard> = OnceLock::new();
@@ -73,6 +74,9 @@ pub struct Surroundings {
     /// Other processes of the program, each with an image of its own: of the root.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub family: Vec<Member>,
+    /// Segments without a key that any of them attaches: of the root.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<Segment>,
     /// The highest number of a child's descriptors, which the root's image has.
     pub highest: Option<i32>,
 }
@@ -209,10 +213,13 @@ pub fn owned() -> Result<Vec<i32>, EngineError> {
     Ok(descriptors::owned())
 }
 
-/// Describes the descriptors of the program: of all its processes, in the root.
-fn describe(shared: &Shared, place: &Place<'_>) -> Result<Descriptors, EngineError> {
+/// Describes the descriptors of the program: of all its processes, in the root; and the segments that these attach.
+fn describe(
+    shared: &Shared,
+    place: &Place<'_>,
+) -> Result<(Descriptors, Vec<Segment>), EngineError> {
     let Place::Root(children) = place else {
-        return Ok(Descriptors::default());
+        return Ok(Default::default());
     };
     let standard = STANDARD.get().copied().unwrap_or_default();
     let owned = owned()?;
@@ -229,7 +236,11 @@ fn describe(shared: &Shared, place: &Place<'_>) -> Result<Descriptors, EngineErr
         let Borrowed {
             descriptors,
             mapped,
+            mut segments,
         } = root::borrow()?;
+        segments.extend(shared.nameless_segments());
+        segments.sort_by_key(|segment| segment.id);
+        segments.dedup_by_key(|segment| segment.id);
         let mut described = describe(&descriptors)?;
         for file in mapped {
             // The root makes it, and whoever maps it fills it.
@@ -237,12 +248,12 @@ fn describe(shared: &Shared, place: &Place<'_>) -> Result<Descriptors, EngineErr
                 described.stored.push(file);
             }
         }
-        Ok(described)
+        Ok((described, segments))
     };
     // A thread that reads a file may be made: it is to be the lower half's.
     with_all_blocked(|| {
         if children.is_empty() {
-            return describe(&[]);
+            return Ok((describe(&[])?, Vec::new()));
         }
         // The duplicates go with the table that they are in.
         let apart = with_table_of_its_own(&describe_all);
@@ -259,7 +270,7 @@ pub fn save(
     threads: &[ThreadImage],
     place: &Place<'_>,
 ) -> Result<Surroundings, EngineError> {
-    let mut descriptors = describe(&shared, place)?;
+    let (mut descriptors, segments) = describe(&shared, place)?;
     let shared = shared.save(&mut descriptors);
     descriptors.lost.extend(waits_for_heirs(threads));
     let children = children::export(&place.family())?;
@@ -286,6 +297,7 @@ pub fn save(
             Place::Root(stopped) => stopped.iter().map(|one| one.member.clone()).collect(),
             Place::Child(_) => Vec::new(),
         },
+        segments,
         highest: match place {
             Place::Root(_) => None,
             Place::Child(_) => descriptors::owned().last().copied(),
@@ -424,11 +436,11 @@ pub fn open(saved: &Descriptors) -> Result<Restored, EngineError> {
     )?)
 }
 
-/// Puts all of it back but [`limit`]s, before any of the program runs. `open` opens what it has open, and returns the files that were
-/// made again.
+/// Puts all of it back but [`limit`]s, before any of the program runs. `open` opens what it has open, and returns what there is to be
+/// mapped.
 pub fn restore(
     saved: &Surroundings,
-    open: impl FnOnce(&Descriptors) -> Result<Stored, EngineError>,
+    open: impl FnOnce(&Surroundings) -> Result<Made, EngineError>,
 ) -> Result<(), EngineError> {
     // First: names of sockets may begin in the working directory.
     rustix::process::umask(Mode::from_bits_retain(saved.mask));
@@ -436,13 +448,13 @@ pub fn restore(
         Some(directory) => enter(directory, settings().files)?,
         None => enter_removed()?,
     }
-    let stored = open(&saved.descriptors)?;
+    let made = open(saved)?;
     for number in &saved.descriptors.numbers {
         descriptors::adopt(number.number);
     }
-    shared_mappings::restore(&saved.shared, &stored, settings().files)?;
-    stored.seal()?;
-    drop(stored);
+    shared_mappings::restore(&saved.shared, &made, settings().files)?;
+    made.stored.seal()?;
+    drop(made);
     children::import(saved.children.clone());
     match &saved.advice {
         Some(advised) => advise_again(advised),

@@ -144,10 +144,19 @@ pub fn make_again(segment: &Segment) -> Result<i32> {
             }
         }
     };
-    if kernel != segment.id {
-        remember(segment.id, kernel)?;
-    }
+    know(segment.id, kernel)?;
     Ok(kernel)
+}
+
+/// From here on the program's `id` is the segment that the kernel calls `kernel`.
+///
+/// # Errors
+/// [`Error::Restore`] when too many have another id than before.
+pub fn know(id: i32, kernel: i32) -> Result<()> {
+    if kernel == id || of_kernel(id) == kernel {
+        return Ok(());
+    }
+    remember(id, kernel)
 }
 
 fn get(segment: &Segment) -> std::result::Result<i32, Errno> {

@@ -222,9 +222,10 @@ fn lend() -> Result<(), EngineError> {
         })
     };
     let open: Vec<Open> = numbers.into_iter().filter_map(open).collect();
+    let (files, segments) = checkpoint::mapped()?;
     let said = Said {
         attempt: ATTEMPT.load(Ordering::Acquire),
-        report: Report::Lent(open.clone(), checkpoint::mapped_files()?),
+        report: Report::Lent(open.clone(), files, segments),
     };
     let sent = send(&root, &said).and_then(|()| {
         let descriptors: Vec<BorrowedFd<'_>> =

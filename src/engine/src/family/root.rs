@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use mana_descriptors::{Lent, StoredFile};
 use mana_image::Written;
+use mana_split::sysv::Segment;
 use mana_split::thread::Tid;
 use mana_split::{children, park};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -260,6 +261,8 @@ pub struct Borrowed {
     pub descriptors: Vec<Vec<Lent>>,
     /// Files that they map and that have to be made again.
     pub mapped: Vec<StoredFile>,
+    /// Likewise segments without a key.
+    pub segments: Vec<Segment>,
 }
 
 /// Asks all that are stopped.
@@ -267,19 +270,20 @@ pub fn borrow() -> Result<Borrowed, EngineError> {
     let stopped = lock(&STOPPED);
     let mut all = Borrowed::default();
     for one in stopped.iter() {
-        let (descriptors, mapped) = borrow_of(&one.peer)?;
-        all.descriptors.push(descriptors);
-        all.mapped.extend(mapped);
+        let one = borrow_of(&one.peer)?;
+        all.descriptors.extend(one.descriptors);
+        all.mapped.extend(one.mapped);
+        all.segments.extend(one.segments);
     }
     Ok(all)
 }
 
-fn borrow_of(peer: &Peer) -> Result<(Vec<Lent>, Vec<StoredFile>), EngineError> {
+fn borrow_of(peer: &Peer) -> Result<Borrowed, EngineError> {
     let failed = |why: String| failed(&format!("child {}", peer.pid), &why);
     let io = |error: io::Error| failed(error.to_string());
     send(&peer.socket, &Order::Lend).map_err(io)?;
-    let (numbers, mapped) = match hear(peer).map_err(io)? {
-        Report::Lent(numbers, mapped) => (numbers, mapped),
+    let (numbers, mapped, segments) = match hear(peer).map_err(io)? {
+        Report::Lent(numbers, mapped, segments) => (numbers, mapped, segments),
         Report::Failed(why) => return Err(failed(why)),
         _ => return Err(failed("it answers wrongly".into())),
     };
@@ -291,7 +295,11 @@ fn borrow_of(peer: &Peer) -> Result<(Vec<Lent>, Vec<StoredFile>), EngineError> {
         close_on_exec: open.close_on_exec,
         locks: open.locks,
     });
-    Ok((lent.collect(), mapped))
+    Ok(Borrowed {
+        descriptors: vec![lent.collect()],
+        mapped,
+        segments,
+    })
 }
 
 /// Has all that are stopped write their images.

@@ -21,7 +21,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-use mana_descriptors::{Descriptors, FileId, MemberDescriptors, Restored, Stored};
+use mana_descriptors::{FileId, MemberDescriptors, Restored, Stored};
 use mana_image::{Checkpoint, Manifest};
 use mana_split::numbers::{self, Renumbered};
 use mana_split::thread::Tid;
@@ -31,6 +31,8 @@ use super::wire::{Order, Report, Said, receive, receive_descriptors, send, send_
 use super::{Member, copy_above, failed, os, register};
 use crate::error::EngineError;
 use crate::restart;
+use crate::shared_mappings::{self, Made};
+use crate::surroundings::{self, Surroundings};
 
 /// The root's connections to the processes that it has made; none where the program is one process.
 #[derive(Debug, Default)]
@@ -200,13 +202,10 @@ impl Tree {
         Ok(())
     }
 
-    /// Sends each its descriptors, once it has its memory, and the files that all have made again.
-    pub fn hand_out(
-        &mut self,
-        saved: &Descriptors,
-        restored: Restored,
-    ) -> Result<Stored, EngineError> {
-        let Restored { stored, members } = restored;
+    /// Opens what all have open and makes what they share. Sends each its own, once it has its memory.
+    pub fn hand_out(&mut self, saved: &Surroundings) -> Result<Made, EngineError> {
+        let Restored { stored, members } = surroundings::open(&saved.descriptors)?;
+        let segments = shared_mappings::make(&saved.segments)?;
         let (ids, files): (Vec<FileId>, Vec<&OwnedFd>) = stored.iter().unzip();
         let mut descriptors = members.into_iter();
         for (index, (member, socket)) in self.members.iter().enumerate() {
@@ -217,11 +216,12 @@ impl Tree {
             let own = descriptors.next().unwrap_or_default();
             let borrowed = own.iter().chain(files.iter().copied());
             let borrowed: Vec<BorrowedFd<'_>> = borrowed.map(AsFd::as_fd).collect();
-            send(socket, &Order::Place(saved.member(index), ids.clone()))
+            let own = saved.descriptors.member(index);
+            send(socket, &Order::Place(own, ids.clone(), segments.clone()))
                 .and_then(|()| send_descriptors(socket, &borrowed))
                 .map_err(|error| failed(&called(member), &error.to_string()))?;
         }
-        Ok(stored)
+        Ok(Made { stored, segments })
     }
 
     /// Waits until all are ready, and lets them run: this process, which the program calls `upper`, is next.
@@ -287,10 +287,10 @@ fn hear(member: &Member, socket: &UnixStream) -> Result<Report, EngineError> {
 // ---- A member ------------------------------------------------------------------------------------------------------------
 
 /// Says that the memory is in place, and puts the descriptors in theirs.
-pub fn take_descriptors(socket: &UnixStream) -> Result<(MemberDescriptors, Stored), EngineError> {
+pub fn take_descriptors(socket: &UnixStream) -> Result<(MemberDescriptors, Made), EngineError> {
     let failed = |source| os("getting the descriptors from the root", source);
     say(socket, Report::Loaded(std::process::id() as Tid)).map_err(failed)?;
-    let Order::Place(descriptors, ids) = receive(socket).map_err(failed)? else {
+    let Order::Place(descriptors, ids, segments) = receive(socket).map_err(failed)? else {
         return Err(super::failed("the root", "it answers wrongly"));
     };
     let own = descriptors.numbers.len();
@@ -298,7 +298,8 @@ pub fn take_descriptors(socket: &UnixStream) -> Result<(MemberDescriptors, Store
     let files = received.split_off(own);
     let files = ids.into_iter().zip(files).collect();
     descriptors.place(received)?;
-    Ok((descriptors, Stored::received(files)))
+    let stored = Stored::received(files);
+    Ok((descriptors, Made { stored, segments }))
 }
 
 /// Leads a session or a group of its own, if the member did.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use mana_descriptors::{FileId, Lock, MemberDescriptors, StoredFile};
 use mana_image::Written;
 use mana_split::numbers::Renumbered;
+use mana_split::sysv::Segment;
 use mana_split::thread::Tid;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Member;
+use crate::shared_mappings::SegmentIds;
 
 /// From the root.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,8 +34,8 @@ pub(super) enum Order {
     GoOn(u64),
     /// The job ends.
     End,
-    /// At a restart: the descriptors, which follow, and behind them the files that all processes of the program share.
-    Place(MemberDescriptors, Vec<FileId>),
+    /// At a restart: the descriptors, which follow, and behind them the files that all processes of the program share; its segments.
+    Place(MemberDescriptors, Vec<FileId>, SegmentIds),
     /// At a restart: all are there; what they are called by the program and by the kernel.
     Run(Vec<Renumbered>),
 }
@@ -63,8 +65,8 @@ pub(super) struct Said {
 pub(super) enum Report {
     /// All threads are parked; what the kernel calls its parent.
     Stopped(Member, Tid),
-    /// The descriptors that follow; what is mapped and has to be made again.
-    Lent(Vec<Open>, Vec<StoredFile>),
+    /// The descriptors that follow; files and segments that are mapped and have to be made again.
+    Lent(Vec<Open>, Vec<StoredFile>, Vec<Segment>),
     /// The image is on the disk.
     Written(Box<Written>),
     /// It cannot do what it was told to.
@@ -174,11 +176,15 @@ mod tests {
             close_on_exec: true,
             locks: Vec::new(),
         };
-        send(&here, &Report::Lent(vec![open; files.len()], Vec::new())).unwrap();
+        send(
+            &here,
+            &Report::Lent(vec![open; files.len()], Vec::new(), Vec::new()),
+        )
+        .unwrap();
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         send_descriptors(&here, &borrowed).unwrap();
         send(&here, &Report::Ready).unwrap();
-        let Report::Lent(numbers, _) = receive(&there).unwrap() else {
+        let Report::Lent(numbers, ..) = receive(&there).unwrap() else {
             panic!("another message");
         };
         let received = receive_descriptors(&there, numbers.len()).unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use mana_descriptors::{Descriptors, FileId, Lost, StoredFile, StoredKind, stored_kind};
 use mana_split::maps::{Backing, Region};
-use mana_split::sysv;
+use mana_split::sysv::{self, Segment};
 use mana_split::thread::Tid;
 
 use super::{Mapped, SharedMapping, others};
@@ -21,8 +21,8 @@ pub struct Shared {
     /// Where memory begins of which no bytes are saved.
     left_out: Vec<usize>,
     lost: Vec<Lost>,
-    /// How often segments are attached, by whomever.
-    attached: BTreeMap<i32, u64>,
+    /// Of segments, as /proc/PID/maps has them, and how often they are attached, by whomever.
+    attached: BTreeMap<i32, (FileId, u64)>,
 }
 
 /// Looks at the shared ones of `regions`, but for the memory of windows. `family`: what the kernel calls the processes that get the
@@ -72,7 +72,7 @@ impl Shared {
             if segment.bytes.next_multiple_of(4096) != region.len_bytes as u64 {
                 return self.lose(region, "only a part of the segment is attached");
             }
-            self.attached.entry(segment.id).or_insert(attached);
+            self.attached.entry(segment.id).or_insert((*id, attached));
             Mapped::Segment(segment)
         } else if let Some(kind) = stored_kind(path, *deleted) {
             self.stored(*id, kind, region, *offset)
@@ -166,11 +166,9 @@ impl Shared {
         for mapping in &self.mappings {
             let sharer = match &mapping.of {
                 Mapped::Stored(id) => others.get(id).map(|process| format!("process {process}")),
-                Mapped::Segment(segment) if segment.key == 0 => {
-                    let own = self.mappings.iter().filter(|other| other.of == mapping.of);
-                    (self.attached.get(&segment.id) > Some(&(own.count() as u64)))
-                        .then(|| "another process".to_owned())
-                }
+                Mapped::Segment(segment) if segment.key == 0 => self
+                    .is_attached_elsewhere(segment.id, family)
+                    .then(|| "another process".to_owned()),
                 _ => None,
             };
             if let Some(sharer) = sharer.filter(|_| !named.contains(&mapping.of)) {
@@ -184,6 +182,37 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Whether a process that is not in `family` has a segment attached.
+    fn is_attached_elsewhere(&self, id: i32, family: &[Tid]) -> bool {
+        let Some((file, attached)) = self.attached.get(&id) else {
+            return false;
+        };
+        let own = self
+            .mappings
+            .iter()
+            .filter(|mapping| matches!(&mapping.of, Mapped::Segment(segment) if segment.id == id));
+        let this = std::process::id() as Tid;
+        let others = family.iter().filter(|process| **process != this);
+        let theirs: usize = others
+            .map(|process| others::how_often(*file, *process))
+            .sum();
+        *attached > (own.count() + theirs) as u64
+    }
+
+    /// The segments that no key leads to.
+    pub fn nameless_segments(&self) -> Vec<Segment> {
+        let mut found: Vec<Segment> = Vec::new();
+        for mapping in &self.mappings {
+            if let Mapped::Segment(segment) = &mapping.of
+                && segment.key == libc::IPC_PRIVATE
+                && !found.iter().any(|known| known.id == segment.id)
+            {
+                found.push(segment.clone());
+            }
+        }
+        found
     }
 
     /// Whether the bytes of `region` are not to be saved.

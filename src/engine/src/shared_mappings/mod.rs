@@ -12,7 +12,8 @@
 //!
 //! All memory is put in place as private memory first; so the bytes are at hand when a file is to be filled. Ranks that
 //! share a file or a segment with a name write the same bytes, since all have stopped before any saves. What has no name
-//! is made by the root of a program and sent to its other processes; for any others it is a copy afterwards: a checkpoint says so. (Shared windows: `shared_memory`.)
+//! is made by the root of a program and sent to its other processes, segments by their ids; for any others it is a copy afterwards: a
+//! checkpoint says so. (Shared windows: `shared_memory`.)
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ mod others;
 mod restore;
 
 pub use describe::{Shared, describe};
-pub use restore::restore;
+pub use restore::{Made, SegmentIds, make, restore};
 
 /// One shared mapping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -39,6 +39,16 @@ pub fn who_maps(ids: &[FileId], family: &[Tid]) -> Result<BTreeMap<FileId, u32>,
     Ok(found)
 }
 
+/// How often a process maps a file; not at all if it may not be looked at.
+pub fn how_often(id: FileId, process: Tid) -> usize {
+    let maps = fs::read(format!("/proc/{process}/maps")).unwrap_or_default();
+    let maps = String::from_utf8_lossy(&maps);
+    maps.lines()
+        .filter_map(file_id)
+        .filter(|of_line| *of_line == id)
+        .count()
+}
+
 /// The file of a line `start-end perms offset major:minor inode name`.
 fn file_id(line: &str) -> Option<FileId> {
     let mut fields = line.split_ascii_whitespace().skip(3);

@@ -24,14 +24,35 @@ use crate::error::EngineError;
 /// Bytes that are compared and written at a time.
 const STEP_BYTES: usize = 64 << 10;
 
+/// What there is to share, before any process maps it.
+#[derive(Debug)]
+pub struct Made {
+    /// The files that were made again.
+    pub stored: Stored,
+    /// The segments that were, by the program's ids: the kernel's.
+    pub segments: SegmentIds,
+}
+
+/// Ids of segments, as the program knows them, and the kernel's.
+pub type SegmentIds = BTreeMap<i32, i32>;
+
+/// Makes segments that several processes of the program attach.
+pub fn make(segments: &[Segment]) -> Result<SegmentIds, EngineError> {
+    let make = |segment: &Segment| Ok((segment.id, sysv::make_again(segment)?));
+    segments.iter().map(make).collect()
+}
+
 /// Makes all of it shared again: first every file gets its bytes, then each is mapped, so that no mapping is read that has
 /// been replaced.
 pub fn restore(
     saved: &[SharedMapping],
-    stored: &Stored,
+    Made {
+        stored,
+        segments: made,
+    }: &Made,
     policy: FilePolicy,
 ) -> Result<(), EngineError> {
-    let segments = segments(saved)?;
+    let segments = segments(saved, made)?;
     let mut sources = Vec::with_capacity(saved.len());
     for mapping in saved {
         sources.push(source(mapping, stored, &segments, policy)?);
@@ -57,13 +78,24 @@ enum Source<'a> {
 }
 
 /// Finds or makes the segments; by the ids that the program knows.
-fn segments(saved: &[SharedMapping]) -> Result<BTreeMap<i32, (i32, &Segment)>, EngineError> {
+fn segments<'a>(
+    saved: &'a [SharedMapping],
+    made: &SegmentIds,
+) -> Result<BTreeMap<i32, (i32, &'a Segment)>, EngineError> {
     let mut segments = BTreeMap::new();
+    for (&id, &kernel_id) in made {
+        // Also those that it has not attached: it may know their ids.
+        sysv::know(id, kernel_id)?;
+    }
     for mapping in saved {
         if let Mapped::Segment(segment) = &mapping.of
             && !segments.contains_key(&segment.id)
         {
-            segments.insert(segment.id, (sysv::make_again(segment)?, segment));
+            let kernel_id = match made.get(&segment.id) {
+                Some(&kernel_id) => kernel_id,
+                None => sysv::make_again(segment)?,
+            };
+            segments.insert(segment.id, (kernel_id, segment));
         }
     }
     Ok(segments)
