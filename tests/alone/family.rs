@@ -108,6 +108,19 @@ fn a_stopped_child_is_named() {
     lives.wait_for_end(&mut life);
 }
 
+/// What a debugger starts is the program, and not `mana`.
+#[test]
+fn a_debugger_finds_the_program() {
+    let built = build_c(&programs().join("family/debugged.c"), Toolchain::Plain).unwrap();
+    let lives = Lives::new(install().unwrap());
+    let mut mana = Command::new(lives.install.mana());
+    let under_mana = run(mana
+        .args(["run".as_ref(), built.as_os_str()])
+        .env("MANA_CKPT_DIR", lives.checkpoints.path()))
+    .unwrap();
+    assert_eq!(under_mana, run(&mut Command::new(built)).unwrap());
+}
+
 #[test]
 fn children_are_listed() {
     let built = build_c(&programs().join("family/forks.c"), Toolchain::Plain).unwrap();

@@ -153,6 +153,10 @@ fn join_again(gone: &UnixStream) -> Option<Arc<UnixStream>> {
         }
         std::thread::sleep(AGAIN_EVERY);
     }
+    let Member { pid, name, .. } = Member::this();
+    tracing::warn!(
+        "the program has ended that has started process {pid} ({name}): it runs on, and no more checkpoints are made of it"
+    );
     None
 }
 
