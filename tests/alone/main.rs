@@ -12,6 +12,7 @@
 mod elsewhere;
 mod family;
 mod golden;
+mod jobs;
 mod lost;
 mod newer_libc;
 mod other_clock;

@@ -33,6 +33,8 @@ pub struct AgentConfig {
     pub interval: Option<Duration>,
     /// Rank 0: where to write the file that lets `mana checkpoint` in.
     pub control_file: Option<PathBuf>,
+    /// Rank 0: which job it is, over all its restarts; that file says it.
+    pub job: String,
 }
 
 /// What other threads ask of the agent's.
@@ -123,6 +125,7 @@ impl Agent {
                 &listener,
                 config.cookie,
                 config.size,
+                &config.job,
             )?),
             _ => None,
         };

@@ -62,6 +62,9 @@ pub struct ControlFile {
     pub cookie: Cookie,
     /// Number of ranks, for messages.
     pub size: u32,
+    /// Which job it is, over all its restarts.
+    #[serde(default)]
+    pub job: String,
 }
 
 impl ControlFile {
@@ -110,9 +113,12 @@ impl ControlFile {
     }
 }
 
-/// The control file of a running job; removed on drop.
+/// The control file of a running job; removed on drop, unless another job has put its own there.
 #[derive(Debug)]
-pub(crate) struct ControlFileGuard(PathBuf);
+pub(crate) struct ControlFileGuard {
+    path: PathBuf,
+    cookie: Cookie,
+}
 
 impl ControlFileGuard {
     pub(crate) fn write(
@@ -120,21 +126,28 @@ impl ControlFileGuard {
         listener: &Listener,
         cookie: Cookie,
         size: u32,
+        job: &str,
     ) -> Result<Self, AgentError> {
         ControlFile {
             contact: listener.contact.clone(),
             cookie,
             size,
+            job: job.to_owned(),
         }
         .write(path)?;
-        Ok(ControlFileGuard(path.to_owned()))
+        let path = path.to_owned();
+        Ok(ControlFileGuard { path, cookie })
     }
 }
 
 impl Drop for ControlFileGuard {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::debug!(path = %self.0.display(), %error, "the control file was gone already");
+        let path = &self.path;
+        if ControlFile::read(path).is_ok_and(|now| now.cookie.0 != self.cookie.0) {
+            return;
+        }
+        if let Err(error) = std::fs::remove_file(path) {
+            tracing::debug!(path = %path.display(), %error, "the control file was gone already");
         }
     }
 }
@@ -171,6 +184,26 @@ pub fn request(
     talk().map_err(|error| AgentError::Lost(error.to_string()))
 }
 
+/// What a control file says of a job that runs: its rank 0 answers, within a second for each address.
+#[must_use]
+pub fn running(control_file: &Path) -> Option<ControlFile> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let file = ControlFile::read(control_file).ok()?;
+    let endpoints = file.contact.endpoints(&crate::contact::namespace());
+    let answers = |endpoint: &SocketAddr| {
+        let patience = (PATIENCE, PATIENCE);
+        greet_within(
+            patience,
+            *endpoint,
+            &file.cookie,
+            Who::Control,
+            Who::Rank(0),
+        )
+        .is_ok()
+    };
+    endpoints.iter().any(answers).then_some(file)
+}
+
 /// Tries the contact's addresses in turn until one answers with the job's cookie.
 fn connect(file: &ControlFile) -> Result<TcpStream, AgentError> {
     let here = crate::contact::namespace();
@@ -199,9 +232,21 @@ pub(crate) fn greet(
     me: Who,
     other: Who,
 ) -> std::io::Result<TcpStream> {
-    let mut socket = TcpStream::connect_timeout(&endpoint, CONNECT_PATIENCE)?;
+    let patience = (CONNECT_PATIENCE, GREETING_PATIENCE);
+    greet_within(patience, endpoint, cookie, me, other)
+}
+
+/// The same, with this patience for the connection and for the answer.
+fn greet_within(
+    (connecting, answering): (Duration, Duration),
+    endpoint: SocketAddr,
+    cookie: &Cookie,
+    me: Who,
+    other: Who,
+) -> std::io::Result<TcpStream> {
+    let mut socket = TcpStream::connect_timeout(&endpoint, connecting)?;
     socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(GREETING_PATIENCE))?;
+    socket.set_read_timeout(Some(answering))?;
     socket.write_all(&wire::greeting(cookie, me))?;
     let mut answer = [0; wire::GREETING_BYTES];
     socket.read_exact(&mut answer)?;

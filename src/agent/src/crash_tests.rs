@@ -73,6 +73,7 @@ fn config(rank: u32, contacts: Vec<Contact>) -> AgentConfig {
         cookie: COOKIE,
         interval: None,
         control_file: None,
+        job: String::new(),
     }
 }
 

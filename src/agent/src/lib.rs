@@ -38,7 +38,7 @@ mod wire;
 
 pub use agent::{Agent, AgentConfig, DEFAULT_ARITY};
 pub use contact::{CONTACT_BYTES, Contact, Listener};
-pub use control::{ControlFile, Outcome, Progress, request};
+pub use control::{ControlFile, Outcome, Progress, request, running};
 pub use error::AgentError;
 pub use port::RankPort;
 pub use wire::Cookie;

@@ -49,6 +49,7 @@ fn start(rank: u32, listener: Listener, contacts: &[Contact], cookie: Cookie) ->
         cookie,
         interval: Some(Duration::from_secs(3600)),
         control_file: None,
+        job: String::new(),
     };
     Agent::start(
         listener,

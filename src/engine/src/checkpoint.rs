@@ -20,10 +20,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use mana_agent::Cookie;
 use mana_descriptors::StoredFile;
 use mana_image::{
-    FaultPoint, MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, ScriptedFault, Store,
-    WriteOptions, WriterInfo, Written,
+    FaultPoint, JobId, MpiIdentity, Pending, RankWriter, Region, RegionSource, Run, ScriptedFault,
+    Store, WriteOptions, WriterInfo, Written,
 };
 use mana_split::maps::{self, Backing, PageMap};
 use mana_split::signals::SignalAction;
@@ -84,6 +85,37 @@ struct MetadataRef<'a> {
     alone: bool,
 }
 
+/// Which job this is, once somebody has asked or said.
+static JOB: Mutex<Option<JobId>> = Mutex::new(None);
+
+fn job_known() -> std::sync::MutexGuard<'static, Option<JobId>> {
+    JOB.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Which job this is: rank 0's word counts.
+pub fn job() -> JobId {
+    let new = || {
+        // Without random numbers, time and process tell jobs apart.
+        let bytes = Cookie::random().map_or_else(
+            |_| (unix_now_ns() ^ u128::from(std::process::id())).to_be_bytes(),
+            |it| it.0,
+        );
+        JobId(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    job_known().get_or_insert_with(new).clone()
+}
+
+/// This process goes on as that job; with `None` it becomes another one.
+pub fn set_job(job: Option<JobId>) {
+    *job_known() = job;
+}
+
+fn unix_now_ns() -> u128 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos())
+}
+
 /// The checkpoint rank 0 is making, and where.
 static PENDING: Mutex<Option<(Store, Pending)>> = Mutex::new(None);
 
@@ -95,7 +127,7 @@ fn pending() -> std::sync::MutexGuard<'static, Option<(Store, Pending)>> {
 
 /// Holds it while the process forks.
 pub fn hold() -> impl Sized {
-    pending()
+    (pending(), job_known())
 }
 
 /// What goes wrong on purpose in this rank; nothing, but in tests.
@@ -113,7 +145,7 @@ pub fn prepare() -> Result<u64, EngineError> {
     if family::member::is_one() {
         return Ok(0); // the root's
     }
-    let store = Store::create(&settings().directory, faults())?;
+    let store = Store::create(&settings().directory, faults())?.of_job(job());
     let made = store.begin()?;
     let number = made.number();
     *pending() = Some((store, made));

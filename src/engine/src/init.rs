@@ -18,9 +18,11 @@ use mana_table::fns;
 
 use crate::engine::{self, settings, state};
 use crate::error::{EngineError, MpiError};
+use crate::messages::say;
 use crate::publish::{self, CommSlot};
 use crate::{
-    comms, cores, cut, family, foreign, forwarded_signal, native_call, side_channel, wait,
+    checkpoint, comms, cores, cut, family, foreign, forwarded_signal, native_call, side_channel,
+    wait,
 };
 
 /// Where a job's control file lies in its directory of checkpoints.
@@ -234,6 +236,7 @@ pub fn launch_agent(
         cookie,
         interval: crate::tools::cvars::interval().filter(|_| is_job_of_its_own()),
         control_file: control_file(world),
+        job: checkpoint::job().0,
         arity: mana_agent::DEFAULT_ARITY,
     };
     cut::set_agent(Agent::start(listener, config, cut::port())?);
@@ -261,7 +264,18 @@ fn control_file(world: World) -> Option<PathBuf> {
         );
         return None;
     }
-    Some(directory.join(CONTROL_FILE_NAME))
+    let file = directory.join(CONTROL_FILE_NAME);
+    if world.rank == 0
+        && let Some(other) = mana_agent::running(&file)
+    {
+        say!(
+            "mana: another job, on {}, makes its checkpoints in {}, too. Each keeps and removes its own alone; MANA_CKPT_DIR gives one a \
+             directory of its own",
+            other.contact.hostname,
+            directory.display()
+        );
+    }
+    Some(file)
 }
 
 /// Every rank's contact, by rank.

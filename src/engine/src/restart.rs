@@ -16,8 +16,9 @@
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use mana_image::{Checkpoint, RankReader, Region, missing_cpu_features};
+use mana_image::{Checkpoint, JobId, RankReader, Region, missing_cpu_features};
 use mana_native::{Environment, detect_launcher};
 use mana_split::advice::{self, Advised};
 use mana_split::thread::Tid;
@@ -32,11 +33,13 @@ use crate::family::tree::Place;
 use crate::messages::say;
 use crate::shared_mappings::Made;
 use crate::surroundings::Surroundings;
-use crate::{alone, environment, family, init, local, process, rebuild, restarts, surroundings};
+use crate::{
+    alone, checkpoint, environment, family, init, local, process, rebuild, restarts, surroundings,
+};
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
 pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
-    let checkpoint = mana_image::locate(path)?;
+    let checkpoint = mana_image::locate_to_restart(path)?;
     let manifest = checkpoint.check_files(None)?;
     check_launched_ranks(&checkpoint, manifest.ranks)?;
 
@@ -45,6 +48,10 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         .rank
         .unwrap_or(0)
         .min(manifest.ranks - 1);
+    if guessed_rank == 0 {
+        check_has_ended(&checkpoint, manifest.job.as_ref())?;
+    }
+    checkpoint::set_job(manifest.job.clone());
     let guessed = checkpoint.open_rank(guessed_rank)?;
     // Before MPI is started, where it can be told so early; the nodes of a job may differ, so each rank looks again.
     check_processor(&guessed)?;
@@ -99,6 +106,34 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
         say!("mana: {} goes on with {ranks}", checkpoint.path().display());
     }
     Ok(restore::resume_all(taken.threads)?)
+}
+
+/// For so long a job may take to end after its launcher has: scripts restart it right then.
+const TO_END: Duration = Duration::from_secs(5);
+
+/// Two copies of a job would write the same files, and remove each other's checkpoints.
+fn check_has_ended(checkpoint: &Checkpoint, job: Option<&JobId>) -> Result<(), EngineError> {
+    let Some((job, directory)) = job.zip(checkpoint.path().parent()) else {
+        return Ok(());
+    };
+    let control_file = directory.join(init::CONTROL_FILE_NAME);
+    let until = Instant::now() + TO_END;
+    loop {
+        let running = mana_agent::running(&control_file);
+        let Some(running) = running.filter(|running| running.job == job.0) else {
+            return Ok(());
+        };
+        if Instant::now() > until {
+            return Err(EngineError::Setting(format!(
+                "the job of {} still runs, on {}: end it first (`mana checkpoint --kill {}` saves it once more); to have a second one \
+                 go on beside it, copy the checkpoint to another directory, and set MANA_CKPT_DIR to a third",
+                checkpoint.path().display(),
+                running.contact.hostname,
+                directory.display()
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Takes over a process that was a member of a program's family; the root is at the other end of `socket`.

@@ -18,6 +18,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use mana_descriptors::{
     Descriptors, FilePolicy, Lent, Lost, Program, Restored, Standard, with_table_of_its_own,
 };
+use mana_image::JobId;
 use mana_split::advice::{self, Advised};
 use mana_split::children;
 use mana_split::descriptors::{self, Reserved};
@@ -30,6 +31,7 @@ use mana_split::{hooks, maps};
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint;
 use crate::engine::settings;
 use crate::environment::{self, Environment};
 use crate::error::EngineError;
@@ -113,12 +115,18 @@ const STANDARD_VARIABLE: &str = "MANA_EXEC_STANDARD";
 const GIVEN_VARIABLE: &str = "MANA_EXEC_GIVEN";
 /// The name of the family that the program is of.
 const FAMILY_VARIABLE: &str = "MANA_EXEC_FAMILY";
+/// Which job it is.
+const JOB_VARIABLE: &str = "MANA_EXEC_JOB";
 
 /// Looks at what the launcher gave, before anything is opened.
 pub fn start() {
-    let settings = Given::to_this_process().settings;
+    let Given { settings, note, .. } = Given::to_this_process();
     if let Some(name) = told(&settings, FAMILY_VARIABLE) {
         family::set_name(name);
+    }
+    // A child that becomes a job of its own is another one.
+    if note.is_some_and(|note| !note.is_child) {
+        checkpoint::set_job(told(&settings, JOB_VARIABLE).map(|job| JobId(job.to_owned())));
     }
     let told = told(&settings, STANDARD_VARIABLE).and_then(|text| text.parse().ok());
     let standard = *STANDARD.get_or_init(|| told.unwrap_or_else(Standard::now));
@@ -151,6 +159,7 @@ fn follow_exec(given: Variables, standard: Standard) {
         STANDARD_VARIABLE,
         GIVEN_VARIABLE,
         FAMILY_VARIABLE,
+        JOB_VARIABLE,
         DIRECTORY_VARIABLE,
     ];
     let not_the_programs = descriptors::given().unwrap_or_default();
@@ -164,6 +173,7 @@ fn follow_exec(given: Variables, standard: Standard) {
             (STANDARD_VARIABLE.into(), standard.to_string().into()),
             (GIVEN_VARIABLE.into(), numbers.join(",").into()),
             (FAMILY_VARIABLE.into(), family::name().into()),
+            (JOB_VARIABLE.into(), checkpoint::job().0.into()),
             (DIRECTORY_VARIABLE.into(), directory.into()),
         ]);
     let text = |(mut name, value): (OsString, OsString)| {

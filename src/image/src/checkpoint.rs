@@ -194,6 +194,21 @@ fn check_fingerprint(path: &Path, written: &Written, found: u64) -> Result<(), I
 /// # Errors
 /// [`ImageError::Partial`], [`ImageError::NoCheckpoint`], [`ImageError::OnlyPartial`], [`ImageError::Io`].
 pub fn locate(path: &Path) -> Result<Checkpoint, ImageError> {
+    find(path, Store::latest)
+}
+
+/// The same, to go on with: where the directory is shared, it must be clear which job is meant.
+///
+/// # Errors
+/// As for [`locate`], and [`ImageError::SeveralJobs`].
+pub fn locate_to_restart(path: &Path) -> Result<Checkpoint, ImageError> {
+    find(path, Store::latest_of_one_job)
+}
+
+fn find(
+    path: &Path,
+    newest: impl FnOnce(&Store) -> Result<Checkpoint, ImageError>,
+) -> Result<Checkpoint, ImageError> {
     // `.` and a link have their name only when resolved.
     let path = Disk::default().step(Step::Open, path, || path.canonicalize())?;
     let by_name = path
@@ -203,6 +218,6 @@ pub fn locate(path: &Path) -> Result<Checkpoint, ImageError> {
         Some((_, State::Partial)) => Err(ImageError::Partial { path }),
         Some((number, State::Committed)) => Ok(Checkpoint::new(path, number, State::Committed)),
         None if path.join(MANIFEST_NAME).exists() => Ok(Checkpoint::new(path, 0, State::Committed)),
-        None => Store::open(&path)?.latest(),
+        None => newest(&Store::open(&path)?),
     }
 }

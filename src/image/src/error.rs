@@ -47,6 +47,14 @@ impl fmt::Display for Part {
     }
 }
 
+fn list(paths: &[PathBuf]) -> String {
+    let all: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    all.join(", ")
+}
+
 const OLDER: &str = "take an older checkpoint (`mana ls` lists them) or another copy of this one";
 
 /// An error of this crate.
@@ -167,6 +175,15 @@ pub enum ImageError {
         dir: PathBuf,
         /// The names of the unfinished checkpoints.
         partials: Vec<String>,
+    },
+    /// Checkpoints of several jobs, made by turns.
+    #[error("{} has checkpoints of several jobs that have shared it; name the one to go on with: {}",
+        dir.display(), list(newest))]
+    SeveralJobs {
+        /// The directory.
+        dir: PathBuf,
+        /// The newest checkpoint of each.
+        newest: Vec<PathBuf>,
     },
     /// The named checkpoint was not finished.
     #[error("{} was never committed: some ranks' files are missing or incomplete, so it cannot be used; try the directory above it, which may hold an older one",

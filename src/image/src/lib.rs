@@ -56,7 +56,7 @@ mod verify;
 mod worker;
 mod writer;
 
-pub use checkpoint::{Checkpoint, State, locate};
+pub use checkpoint::{Checkpoint, State, locate, locate_to_restart};
 pub use codec::{Codec, Compression};
 pub use cpu::{cpu_features, missing_cpu_features};
 pub use disk::{FaultPoint, Step};
@@ -65,7 +65,7 @@ pub use fault::{FaultScript, ScriptedFault};
 pub use header::Header;
 pub use index::Chunk;
 pub use info::{MpiIdentity, Phase, WriterInfo};
-pub use manifest::{Manifest, RankEntry};
+pub use manifest::{JobId, Manifest, RankEntry};
 pub use reader::RankReader;
 pub use region::{Region, RegionSource, Run};
 pub use store::{Pending, Store, partial_name};

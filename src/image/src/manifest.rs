@@ -51,6 +51,11 @@ pub struct RankEntry {
     pub written: Written,
 }
 
+/// Which job a checkpoint is of: the same from its first start on, over all restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub String);
+
 /// The content of `MANIFEST`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -66,6 +71,9 @@ pub struct Manifest {
     pub committed_unix_ns: u64,
     /// The version of `mana` that committed it.
     pub mana_version: String,
+    /// Of which job it is; not in those that earlier versions have committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
     /// What came before the writing, by phase, as the committing rank saw it.
     pub phases_before: Vec<Phase>,
     /// One entry per rank, by rank.
@@ -77,6 +85,7 @@ impl Manifest {
     pub(crate) fn new(
         number: u64,
         epoch: u64,
+        job: Option<JobId>,
         phases_before: Vec<Phase>,
         mut written: Vec<Written>,
     ) -> Self {
@@ -92,6 +101,7 @@ impl Manifest {
             ranks: written.len() as u32,
             committed_unix_ns: crate::info::unix_now_ns(),
             mana_version: env!("CARGO_PKG_VERSION").into(),
+            job,
             phases_before,
             files: written.into_iter().map(entry).collect(),
         }

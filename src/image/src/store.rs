@@ -9,17 +9,20 @@
 //! ```
 //!
 //! A crash between any two of these leaves the newest committed checkpoint as it was.
+//!
+//! Jobs may share a directory, one after the other or at the same time: each removes only its own ([`JobId`]).
 
 use crate::{
     checkpoint::{Checkpoint, State},
     disk::{Disk, FaultPoint, Step, sync_directory},
     error::ImageError,
     info::Phase,
-    manifest::{MANIFEST_NAME, Manifest},
+    manifest::{JobId, MANIFEST_NAME, Manifest},
     writer::Written,
 };
 use rustix::fs::FlockOperation;
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -49,6 +52,8 @@ pub(crate) fn parse_name(name: &str) -> Option<(u64, State)> {
 pub struct Store {
     dir: PathBuf,
     disk: Disk,
+    /// Whose checkpoints are made here; nobody's in particular where that is not told.
+    job: Option<JobId>,
 }
 
 /// A checkpoint that is being written. Dropped before [`Store::commit`], it removes what there is of it.
@@ -104,6 +109,7 @@ impl Store {
         let store = Self {
             dir: dir.to_owned(),
             disk: Disk::default(),
+            job: None,
         };
         store.list()?;
         Ok(store)
@@ -119,7 +125,17 @@ impl Store {
         Ok(Self {
             dir: dir.to_owned(),
             disk,
+            job: None,
         })
+    }
+
+    /// The same, for the checkpoints of a job: they say so, and [`Store::prune`] removes no others.
+    #[must_use]
+    pub fn of_job(self, job: JobId) -> Self {
+        Self {
+            job: Some(job),
+            ..self
+        }
     }
 
     /// The directory.
@@ -171,6 +187,42 @@ impl Store {
                     partials: partial.iter().filter_map(name).collect(),
                 },
             })
+    }
+
+    /// The newest committed checkpoint, to go on with: where several jobs have made checkpoints here at the same time, somebody has to
+    /// say which is meant.
+    ///
+    /// # Errors
+    /// As for [`Store::latest`], and [`ImageError::SeveralJobs`].
+    pub fn latest_of_one_job(&self) -> Result<Checkpoint, ImageError> {
+        let newest = self.latest()?;
+        let committed = self.list()?.into_iter();
+        let committed = committed.filter(|checkpoint| checkpoint.state() == State::Committed);
+        let of_jobs: Vec<(Checkpoint, JobId)> = committed
+            .filter_map(|checkpoint| {
+                let job = checkpoint.manifest().ok()?.job?;
+                Some((checkpoint, job))
+            })
+            .collect();
+        let Some((_, job)) = of_jobs.iter().find(|(checkpoint, _)| *checkpoint == newest) else {
+            return Ok(newest);
+        };
+        // Of jobs that have ended before this one began all checkpoints are older.
+        let others = of_jobs
+            .iter()
+            .skip_while(|(_, of)| of != job)
+            .filter(|(_, of)| of != job);
+        let newest_of_others: BTreeMap<&str, &Checkpoint> = others
+            .map(|(checkpoint, of)| (of.0.as_str(), checkpoint))
+            .collect();
+        if newest_of_others.is_empty() {
+            return Ok(newest);
+        }
+        let all = newest_of_others.into_values().chain([&newest]);
+        Err(ImageError::SeveralJobs {
+            dir: self.dir.clone(),
+            newest: all.map(|one| one.path().to_owned()).collect(),
+        })
     }
 
     /// Begins a checkpoint: takes the next number and makes its directory. Rank 0 does, before any rank writes.
@@ -227,7 +279,7 @@ impl Store {
         let number = pending.number;
         let partial = pending.path.clone();
         check_complete(number, ranks, &partial, &written)?;
-        let manifest = Manifest::new(number, epoch, phases_before, written);
+        let manifest = Manifest::new(number, epoch, self.job.clone(), phases_before, written);
         self.write_manifest(&partial.join(MANIFEST_NAME), &manifest)?;
         self.disk
             .step(Step::SyncPartial, &partial, || sync_directory(&partial))?;
@@ -264,7 +316,7 @@ impl Store {
 
     /// Removes old checkpoints so that the newest `keep` *good* ones stay (at least one does), and the remains of
     /// checkpoints that were never committed. A checkpoint is good when [`Checkpoint::check_files`] says so: a damaged
-    /// one never displaces an intact one. Returns what was removed.
+    /// one never displaces an intact one. Those of other jobs stay, and are not counted. Returns what was removed.
     ///
     /// # Errors
     /// [`ImageError::Io`]; what was not removed is tried again next time.
@@ -273,6 +325,7 @@ impl Store {
         let mut good = 0;
         for checkpoint in self.list()?.into_iter().rev() {
             match checkpoint.state() {
+                State::Committed if self.is_others(&checkpoint) => {}
                 State::Committed if good < keep.max(1) => {
                     good += usize::from(checkpoint.check_files(None).is_ok())
                 }
@@ -290,6 +343,16 @@ impl Store {
                 .step(Step::Remove, &path, || fs::remove_dir_all(&path))?;
         }
         Ok(removed)
+    }
+
+    /// Whether a committed checkpoint is none of this store's job.
+    fn is_others(&self, checkpoint: &Checkpoint) -> bool {
+        let is_of = |job| {
+            checkpoint
+                .manifest()
+                .is_ok_and(|it| it.job.as_ref() == Some(job))
+        };
+        self.job.as_ref().is_some_and(|job| !is_of(job))
     }
 
     /// Renames a directory so that it is no checkpoint any more. Returns the name that it had.

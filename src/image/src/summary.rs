@@ -6,6 +6,7 @@ use crate::{
     error::ImageError,
     index::Chunk,
     info::{Phase, WriterInfo},
+    manifest::JobId,
     reader::RankReader,
 };
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,8 @@ pub struct CheckpointSummary {
     pub committed_unix_ns: u64,
     /// The version of `mana` that wrote it.
     pub mana_version: String,
+    /// Of which job it is, if that is known.
+    pub job: Option<JobId>,
     /// The size of all files.
     pub file_bytes: u64,
     /// The memory of all ranks and their children.
@@ -211,6 +214,7 @@ impl Checkpoint {
             ranks: 0,
             committed_unix_ns: 0,
             mana_version: String::new(),
+            job: None,
             file_bytes: 0,
             memory_bytes: 0,
             codecs: Vec::new(),
@@ -234,6 +238,7 @@ impl Checkpoint {
             ranks: manifest.ranks,
             committed_unix_ns: manifest.committed_unix_ns,
             mana_version: manifest.mana_version.clone(),
+            job: manifest.job.clone(),
             file_bytes: written().map(|file| file.file_bytes).sum(),
             memory_bytes: written().map(|file| file.memory_bytes).sum(),
             codecs: add_codecs(

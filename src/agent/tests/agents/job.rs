@@ -327,6 +327,7 @@ impl Job {
             cookie,
             interval: options.interval,
             control_file: options.control_file.clone(),
+            job: "a job".into(),
         };
         let port: Arc<dyn RankPort> = Arc::<FakeRank>::clone(&rank);
         let agent = Arc::new(Agent::start(listener, config, port).unwrap());

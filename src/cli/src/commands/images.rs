@@ -8,6 +8,7 @@ use mana_image::{
     CheckpointSummary, CodecSummary, Phase, RankReader, RankSummary, State, Store, locate,
 };
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -31,19 +32,24 @@ pub fn list(directory: Option<PathBuf>, json: bool) -> Result<Status, Failure> {
             .unwrap_err()
             .into());
     }
-    let rows: Vec<_> = all.iter().map(list_row).collect();
-    print(&text::table(
-        &[
-            "CHECKPOINT",
-            "STATE",
-            "RANKS",
-            "SIZE",
-            "OF MEMORY",
-            "TO THE CUT",
-            "WRITTEN (UTC)",
-        ],
-        &rows,
-    ))?;
+    let jobs: BTreeSet<&str> = all.iter().map(job_of).collect();
+    let rows: Vec<_> = all
+        .iter()
+        .map(|one| list_row(one, jobs.len() > 1))
+        .collect();
+    let mut columns = vec![
+        "CHECKPOINT",
+        "STATE",
+        "RANKS",
+        "SIZE",
+        "OF MEMORY",
+        "TO THE CUT",
+        "WRITTEN (UTC)",
+    ];
+    if jobs.len() > 1 {
+        columns.push("JOB");
+    }
+    print(&text::table(&columns, &rows))?;
     let problems = all
         .iter()
         .filter(|one| one.state == State::Committed)
@@ -54,7 +60,14 @@ pub fn list(directory: Option<PathBuf>, json: bool) -> Result<Status, Failure> {
     Ok(Status::Done)
 }
 
-fn list_row(one: &CheckpointSummary) -> Vec<String> {
+/// Which job it is of, or nothing: enough of its id to tell jobs apart.
+fn job_of(one: &CheckpointSummary) -> &str {
+    const SHOWN: usize = 8;
+    let job = one.job.as_ref().map_or("", |job| &job.0);
+    job.get(..SHOWN).unwrap_or(job)
+}
+
+fn list_row(one: &CheckpointSummary, with_job: bool) -> Vec<String> {
     let name = one
         .path
         .file_name()
@@ -78,6 +91,9 @@ fn list_row(one: &CheckpointSummary) -> Vec<String> {
         one.until_cut_ns.map(text::duration).unwrap_or_default(),
         text::time(one.committed_unix_ns),
     ]
+    .into_iter()
+    .chain(with_job.then(|| job_of(one).to_owned()))
+    .collect()
 }
 
 /// What `mana show --json` prints.

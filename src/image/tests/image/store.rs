@@ -1,9 +1,9 @@
 //! Numbering, committing and pruning.
 
 use crate::common::{write_checkpoint, write_rank};
-use mana_image::{ImageError, Store, WriteOptions};
+use mana_image::{ImageError, JobId, Store, WriteOptions, locate_to_restart};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::tempdir;
 
 fn names(dir: &Path) -> Vec<String> {
@@ -125,6 +125,52 @@ fn a_damaged_checkpoint_never_displaces_a_good_one() {
     fs::remove_file(dir.path().join("ckpt-000003/rank-00000.mana")).unwrap();
     store.prune(1).unwrap();
     assert_eq!(names(dir.path()), ["ckpt-000002", "ckpt-000003"]);
+}
+
+#[test]
+fn jobs_that_share_a_directory_remove_their_own_alone() {
+    let dir = tempdir().unwrap();
+    let of = |job: &str| {
+        Store::create(dir.path(), None)
+            .unwrap()
+            .of_job(JobId(job.into()))
+    };
+    let (first, second) = (of("first"), of("second"));
+    for store in [&first, &second, &first, &second, &first] {
+        new_checkpoint(store);
+    }
+    assert_eq!(first.prune(1).unwrap().len(), 2);
+    assert_eq!(
+        names(dir.path()),
+        ["ckpt-000002", "ckpt-000004", "ckpt-000005"]
+    );
+    assert_eq!(of("third").prune(1).unwrap(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_restart_wants_to_know_which_of_several_jobs_is_meant() {
+    let dir = tempdir().unwrap();
+    let of = |job: &str| {
+        Store::create(dir.path(), None)
+            .unwrap()
+            .of_job(JobId(job.into()))
+    };
+    let found = || locate_to_restart(dir.path());
+    new_checkpoint(&Store::create(dir.path(), None).unwrap());
+    for job in ["first", "first", "second"] {
+        new_checkpoint(&of(job));
+    }
+    // One after the other: the last one.
+    assert_eq!(found().unwrap().number(), 4);
+    new_checkpoint(&of("first"));
+    let Err(ImageError::SeveralJobs { newest, .. }) = found() else {
+        panic!("by turns: {:?}", found());
+    };
+    let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let names: Vec<String> = newest.iter().map(name).collect();
+    assert_eq!(names, ["ckpt-000004", "ckpt-000005"]);
+    let named = dir.path().join("ckpt-000004");
+    assert_eq!(locate_to_restart(&named).unwrap().number(), 4);
 }
 
 #[test]
