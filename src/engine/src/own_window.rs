@@ -89,12 +89,7 @@ pub fn communicate(a: &Args<'_>, win: &Win) -> Call {
 /// The operations that change the target, which is in this process' memory, by what is there.
 pub fn change(a: &Args<'_>, target: &Elements) -> Call {
     let before = target.pack()?;
-    if let Some(address) = named(a, "result_addr") {
-        let result = Elements {
-            address,
-            count: named(a, "result_count").map_or(1, |count| count as i64),
-            datatype: datatype(a, "result_datatype"),
-        };
+    if let Some(result) = result(a) {
         result.put(&before)?;
     }
     if let Some(address) = named(a, "compare_addr") {
@@ -131,7 +126,17 @@ fn datatype(a: &Args<'_>, name: &str) -> u64 {
         .unwrap_or(mpi::MPI_DATATYPE_NULL)
 }
 
-fn origin(a: &Args<'_>) -> Elements {
+/// Where the call puts what it fetches, if it fetches something.
+pub fn result(a: &Args<'_>) -> Option<Elements> {
+    Some(Elements {
+        address: named(a, "result_addr")?,
+        count: named(a, "result_count").map_or(1, |count| count as i64),
+        datatype: datatype(a, "result_datatype"),
+    })
+}
+
+/// What the call gives.
+pub fn origin(a: &Args<'_>) -> Elements {
     Elements {
         address: named(a, "origin_addr").unwrap_or_default(),
         count: named(a, "origin_count").map_or(1, |count| count as i64),

@@ -16,7 +16,7 @@
 use std::collections::BTreeMap;
 
 use mana_native::values::WINDOW_ASSERTIONS;
-use mana_native::{Native, int};
+use mana_native::{Native, Vendor, int};
 use mana_record_replay::handle::WinHandle;
 use mana_record_replay::win::{Window, WindowMemory};
 use mana_record_replay::win_epoch::Refusal;
@@ -197,7 +197,8 @@ pub fn make(
 }
 
 /// Makes the native window over memory with a base. Where that of some rank is not aligned, the native window begins
-/// a few bytes before, on all ranks alike, and counts bytes.
+/// a few bytes before, on all ranks alike, and counts bytes; so it does where single elements have to be named
+/// (`crate::pair_accumulate`).
 fn create_aligned(
     native: &Native,
     comm: &CommSlot,
@@ -210,7 +211,7 @@ fn create_aligned(
     };
     let unit = memory.disp_unit;
     let all = shared_memory::gather(native, comm, [shift as i64, unit.into()])?;
-    if all.iter().all(|[shift, _]| *shift == 0) {
+    if native.vendor() == Vendor::Mpich && all.iter().all(|[shift, _]| *shift == 0) {
         let window = create(native, comm, memory.base, memory.size_bytes, unit)?;
         return Ok((window, None));
     }
