@@ -52,6 +52,7 @@ mod hardware;
 mod holder;
 mod init;
 pub mod inventory;
+mod kernel;
 mod large_type;
 mod leave;
 mod life;

@@ -34,7 +34,8 @@ use crate::messages::say;
 use crate::shared_mappings::Made;
 use crate::surroundings::Surroundings;
 use crate::{
-    alone, checkpoint, environment, family, init, local, process, rebuild, restarts, surroundings,
+    alone, checkpoint, environment, family, init, kernel, local, process, rebuild, restarts,
+    surroundings,
 };
 
 /// Takes over the job whose checkpoint is at `path` (a checkpoint, or a directory of them: the newest).
@@ -55,6 +56,9 @@ pub fn restart(path: &Path) -> Result<std::convert::Infallible, EngineError> {
     let guessed = checkpoint.open_rank(guessed_rank)?;
     // Before MPI is started, where it can be told so early; the nodes of a job may differ, so each rank looks again.
     check_processor(&guessed)?;
+    if guessed_rank == 0 {
+        kernel::compare(guessed.info());
+    }
     let saved = metadata(&guessed)?;
     let level = saved.state.native_level.max(saved.state.thread_level);
 

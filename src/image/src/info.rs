@@ -72,16 +72,10 @@ impl WriterInfo {
     /// What can be known here: version, host, kernel, processor and time. The caller fills in the rest.
     pub fn here() -> Self {
         let system = rustix::system::uname();
-        let word = |word: &std::ffi::CStr| word.to_string_lossy().into_owned();
         Self {
             mana_version: env!("CARGO_PKG_VERSION").into(),
-            host: word(system.nodename()),
-            kernel: format!(
-                "{} {} {}",
-                word(system.sysname()),
-                word(system.release()),
-                word(system.machine())
-            ),
+            host: system.nodename().to_string_lossy().into_owned(),
+            kernel: kernel(),
             cpu_features: cpu_features(),
             written_unix_ns: unix_now_ns(),
             ..Self::default()
@@ -94,4 +88,12 @@ pub(crate) fn unix_now_ns() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// This machine's kernel, as [`WriterInfo::kernel`] has it.
+#[must_use]
+pub fn kernel() -> String {
+    let system = rustix::system::uname();
+    let words = [system.sysname(), system.release(), system.machine()];
+    words.map(|word| word.to_string_lossy()).join(" ")
 }
