@@ -3,7 +3,7 @@
 //! Programs and their libraries look once for what the kernel has, and rely on it from then on. A newer kernel has all that an older one
 //! had; an older one may lack something, which shows when the program asks for it: so that is said, and not refused.
 
-use mana_image::WriterInfo;
+use mana_image::{WriterInfo, kernel_version};
 
 use crate::messages::say;
 
@@ -26,14 +26,7 @@ fn is_older(one: &str, other: &str) -> bool {
 }
 
 fn version(kernel: &str) -> Option<(u32, u32)> {
-    let mut words = kernel.split_whitespace();
-    let release = words
-        .next()
-        .filter(|system| *system == "Linux")
-        .and(words.next())?;
-    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
-    let mut number = || numbers.next()?.parse().ok();
-    Some((number()?, number()?))
+    kernel_version(kernel.strip_prefix("Linux ")?)
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@
 //!
 //! `tests/programs/calls/rma_pair_calls.c` tells them: Intel MPI 2021.18 loses the gaps of several elements, Open MPI's
 //! osc/rdma takes `count * size` bytes for the elements (and half of the index of an `MPI_SHORT_INT`), its osc/pt2pt ends
-//! the process with `MPI_SHORT_INT` and `MPI_LONG_INT`; one pair of another type is right everywhere, and MPICH is right. All accumulating of one type goes
-//! one way there, so it is atomic among itself; the standard asks for no more, and for each element alone (MPI-5.0 section
-//! 12.7.1: the same predefined datatype).
+//! the process with `MPI_SHORT_INT` and `MPI_LONG_INT`; one pair of another type is right everywhere, and MPICH is right.
+//! All accumulating of one type goes one way there, so it is atomic among itself; the standard asks for no more, and for
+//! each element alone (MPI-5.0 section 12.7.1: the same predefined datatype).
 //!
 //! With the word there is no safe point until it is given back: no cut finds it taken. All is complete when that call
 //! returns.

@@ -97,3 +97,12 @@ pub fn kernel() -> String {
     let words = [system.sysname(), system.release(), system.machine()];
     words.map(|word| word.to_string_lossy()).join(" ")
 }
+
+/// The first two numbers of a kernel's release, `6.1.0-18-amd64`; `None` if it begins with none.
+#[must_use]
+pub fn kernel_version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|word| word.parse().ok());
+    Some((numbers.next()?, numbers.next().unwrap_or(0)))
+}

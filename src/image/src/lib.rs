@@ -64,7 +64,7 @@ pub use error::{ImageError, Part};
 pub use fault::{FaultScript, ScriptedFault};
 pub use header::Header;
 pub use index::Chunk;
-pub use info::{MpiIdentity, Phase, WriterInfo, kernel};
+pub use info::{MpiIdentity, Phase, WriterInfo, kernel, kernel_version};
 pub use manifest::{JobId, Manifest, RankEntry};
 pub use reader::RankReader;
 pub use region::{Region, RegionSource, Run};

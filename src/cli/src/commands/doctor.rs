@@ -130,10 +130,7 @@ fn kernel() -> Finding {
     const OLDEST: (u32, u32) = (4, 17); // MAP_FIXED_NOREPLACE, mmap(2)
     let system = rustix::system::uname();
     let release = system.release().to_string_lossy().into_owned();
-    let mut numbers = release
-        .split(|letter: char| !letter.is_ascii_digit())
-        .map_while(|word| word.parse().ok());
-    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let version = mana_image::kernel_version(&release).unwrap_or_default();
     let machine = system.machine().to_string_lossy().into_owned();
     if machine != "x86_64" {
         let advice = "mana runs on x86-64 only, so far";

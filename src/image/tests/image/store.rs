@@ -15,6 +15,11 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+fn store_of_job(dir: &Path, job: &str) -> Store {
+    let store = Store::create(dir, None).unwrap();
+    store.of_job(JobId(job.into()))
+}
+
 fn new_checkpoint(store: &Store) -> u64 {
     write_checkpoint(store, 1, &WriteOptions::default())
         .unwrap()
@@ -130,11 +135,7 @@ fn a_damaged_checkpoint_never_displaces_a_good_one() {
 #[test]
 fn jobs_that_share_a_directory_remove_their_own_alone() {
     let dir = tempdir().unwrap();
-    let of = |job: &str| {
-        Store::create(dir.path(), None)
-            .unwrap()
-            .of_job(JobId(job.into()))
-    };
+    let of = |job| store_of_job(dir.path(), job);
     let (first, second) = (of("first"), of("second"));
     for store in [&first, &second, &first, &second, &first] {
         new_checkpoint(store);
@@ -150,11 +151,7 @@ fn jobs_that_share_a_directory_remove_their_own_alone() {
 #[test]
 fn a_restart_wants_to_know_which_of_several_jobs_is_meant() {
     let dir = tempdir().unwrap();
-    let of = |job: &str| {
-        Store::create(dir.path(), None)
-            .unwrap()
-            .of_job(JobId(job.into()))
-    };
+    let of = |job| store_of_job(dir.path(), job);
     let found = || locate_to_restart(dir.path());
     new_checkpoint(&Store::create(dir.path(), None).unwrap());
     for job in ["first", "first", "second"] {

@@ -12,6 +12,7 @@ use crate::loader::script;
 
 /// As much of a file is looked at: where linkers put the program headers.
 const HEAD_BYTES: usize = 1024;
+
 /// Whether `mana` can load what `path` leads to, and should.
 pub(super) fn is_followed(path: u64) -> bool {
     if is_launcher(path) {
@@ -172,14 +173,6 @@ fn is_dynamic(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_tracer_is_found() {
-        let text = b"Name:\tx\nTracerPid:\t4711\nUid:\t0\n";
-        assert_eq!(number_behind(text, b"TracerPid:"), 4711);
-        assert_eq!(number_behind(&text[..12], b"TracerPid:"), 0);
-        assert!(!is_debugged());
-    }
     use std::ffi::CString;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::PermissionsExt;
@@ -222,5 +215,13 @@ mod tests {
         for path in refused {
             assert!(!followed(&path), "{}", path.display());
         }
+    }
+
+    #[test]
+    fn the_tracer_is_found() {
+        let text = b"Name:\tx\nTracerPid:\t4711\nUid:\t0\n";
+        assert_eq!(number_behind(text, b"TracerPid:"), 4711);
+        assert_eq!(number_behind(&text[..12], b"TracerPid:"), 0);
+        assert!(!is_debugged());
     }
 }
