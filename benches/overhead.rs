@@ -22,7 +22,13 @@ use mana_suite::programs::{Toolchain, build_c};
 use mana_suite::{Install, JobSpec, Mpi, Result, install, mpi, places};
 
 /// A bench program: its file in benches/programs and its ranks. Two ranks at most: one for each core of a small machine.
-const PROGRAMS: [(&str, u32); 4] = [("local", 1), ("pingpong", 2), ("allreduce", 2), ("rate", 2)];
+const PROGRAMS: [(&str, u32); 5] = [
+    ("local", 1),
+    ("pingpong", 2),
+    ("allreduce", 2),
+    ("rate", 2),
+    ("onesided", 2),
+];
 
 /// Rounds where none are asked for.
 const ROUNDS: u64 = 7;

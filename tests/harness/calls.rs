@@ -31,11 +31,37 @@ fn build(name: &str, install: &Install) -> Result<PathBuf> {
     build_c(&source, Toolchain::Mana(install))
 }
 
+/// How ranks lock windows: `MANA_WINDOW_LOCKS`.
+#[derive(Debug, Clone, Copy)]
+pub enum WindowLocks {
+    /// Through memory that they share, since they are on one node.
+    Shared,
+    /// As ranks of several nodes do.
+    Network,
+}
+
+impl WindowLocks {
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Shared => "auto",
+            Self::Network => "network",
+        }
+    }
+}
+
 /// Runs tests/programs/calls/`name`.c with mana over `mpi` on `ranks` ranks.
 ///
 /// # Errors
 /// It does not build, does not end well, or does not say `ok`.
 pub fn checks_itself(name: &str, mpi: &'static Mpi, ranks: u32) -> Result<()> {
+    locks_itself(name, mpi, ranks, WindowLocks::Shared)
+}
+
+/// As [`checks_itself`], with a say in how windows are locked.
+///
+/// # Errors
+/// As there.
+pub fn locks_itself(name: &str, mpi: &'static Mpi, ranks: u32, locks: WindowLocks) -> Result<()> {
     let _turn = one_job_at_a_time()?;
     let install = install()?;
     mpi.provision()?;
@@ -43,6 +69,7 @@ pub fn checks_itself(name: &str, mpi: &'static Mpi, ranks: u32) -> Result<()> {
     let directory = scratch()?;
     let job = JobSpec::new(mpi, ranks, program)
         .env("MANA_MPI", mpi.library())
+        .env("MANA_WINDOW_LOCKS", locks.setting())
         .env("MANA_CKPT_DIR", &directory)
         .env("CHECK_FOLDER", &directory);
     says_ok(job.run()?)
@@ -54,6 +81,20 @@ pub fn checks_itself(name: &str, mpi: &'static Mpi, ranks: u32) -> Result<()> {
 /// # Errors
 /// It does not build, does not end well, does not say `ok`, or left no checkpoint.
 pub fn kept(name: &str, from: &'static Mpi, to: &'static Mpi, ranks: u32) -> Result<()> {
+    let shared = WindowLocks::Shared;
+    kept_locks(name, (from, shared), (to, shared), ranks)
+}
+
+/// As [`kept`], with a say in how windows are locked in each life.
+///
+/// # Errors
+/// As there.
+pub fn kept_locks(
+    name: &str,
+    (from, first): (&'static Mpi, WindowLocks),
+    (to, second): (&'static Mpi, WindowLocks),
+    ranks: u32,
+) -> Result<()> {
     let _turn = one_job_at_a_time()?;
     let install = install()?;
     from.provision()?;
@@ -61,14 +102,15 @@ pub fn kept(name: &str, from: &'static Mpi, to: &'static Mpi, ranks: u32) -> Res
     let program = build(name, &install)?;
     let checkpoints = Checkpoints::new()?;
     let directory = scratch()?;
-    let job = |mpi: &'static Mpi, program: PathBuf| {
+    let job = |mpi: &'static Mpi, locks: WindowLocks, program: PathBuf| {
         JobSpec::new(mpi, ranks, program)
             .env("MANA_MPI", mpi.library())
+            .env("MANA_WINDOW_LOCKS", locks.setting())
             .env("MANA_CKPT_DIR", checkpoints.path())
             .env("CHECK_FOLDER", &directory)
     };
-    says_ok(job(from, program).run()?)?;
-    let restart = job(to, install.mana())
+    says_ok(job(from, first, program).run()?)?;
+    let restart = job(to, second, install.mana())
         .args(["restart"])
         .args([checkpoints.path()])
         // The first life went on, and wrote to its files what the second one writes again.
@@ -155,6 +197,33 @@ macro_rules! all_kept {
             requests_kept 2,
             #[ignore = "needs 10 GiB of memory and 5 of disk"]
             large_kept 2,
+        }
+    };
+}
+
+/// The tests of window locks between ranks that share no memory, as those of several nodes do not: alone, and in one of two
+/// lives.
+#[macro_export]
+macro_rules! network_locks {
+    ($from:ident => $to:ident) => {
+        use $crate::calls::WindowLocks::{Network, Shared};
+        use $crate::calls::{kept_locks, locks_itself};
+        use $crate::crossing::passes;
+        use $crate::mpi::{$from, $to};
+
+        #[test]
+        fn rma_calls() {
+            passes(locks_itself("rma_calls", &$from, 4, Network));
+        }
+
+        #[test]
+        fn kept_and_then_in_shared_memory() {
+            passes(kept_locks("kept_rma", (&$from, Network), (&$to, Shared), 3));
+        }
+
+        #[test]
+        fn kept_from_shared_memory() {
+            passes(kept_locks("kept_rma", (&$from, Shared), (&$to, Network), 3));
         }
     };
 }

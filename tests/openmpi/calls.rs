@@ -14,6 +14,11 @@ mod dynamic {
     }
 }
 
+/// Windows whose ranks share no memory.
+mod network_locks {
+    mana_suite::network_locks! { OPENMPI_4 => MPICH_5 }
+}
+
 /// Ports within a job.
 mod ports {
     mana_suite::calls! { OPENMPI_5:

@@ -107,6 +107,15 @@ pub fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Whether locks of windows go through shared memory where they can.
+pub fn parse_window_locks(text: &str) -> Result<bool, String> {
+    match text {
+        "auto" => Ok(true),
+        "network" => Ok(false),
+        _ => Err("it is neither".into()),
+    }
+}
+
 /// What happens at a restart with files that are not what they were.
 pub fn parse_files(text: &str) -> Result<FilePolicy, String> {
     match text {

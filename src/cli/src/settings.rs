@@ -4,7 +4,8 @@
 //! unknown is an error, like a value that cannot be.
 
 use crate::setting_values::{
-    parse_files, parse_interval, parse_log, parse_mpi, parse_safe_point, parse_signal, parse_switch,
+    parse_files, parse_interval, parse_log, parse_mpi, parse_safe_point, parse_signal,
+    parse_switch, parse_window_locks,
 };
 use mana_descriptors::FilePolicy;
 use mana_engine::settings::SafePoint;
@@ -69,6 +70,10 @@ const VARIABLES: &[Variable] = &[
         allowed: "a fault to make on purpose, such as kill,Commit,2 or EIO,SyncFile,1,3 (docs/image-format.md)",
     },
     Variable {
+        name: "MANA_WINDOW_LOCKS",
+        allowed: "auto, or for tests network: through the network also where all ranks are on one node",
+    },
+    Variable {
         name: "MANA_CKPT_AT_SAFE_POINT",
         allowed: "for debugging: which safe point of rank 0, as 17, or of another rank, as 17@3",
     },
@@ -111,6 +116,8 @@ pub struct Settings {
     pub strict: bool,
     /// `MANA_DISK_FAULT`: for tests.
     pub disk_fault: Option<FaultScript>,
+    /// `MANA_WINDOW_LOCKS`: whether locks of windows go through shared memory where they can.
+    pub shared_locks: bool,
     /// `MANA_LOG`, a filter that [`tracing_subscriber::EnvFilter`] takes.
     pub log: String,
     /// `MANA_CKPT_AT_SAFE_POINT`.
@@ -130,6 +137,7 @@ impl Default for Settings {
             children: true,
             strict: false,
             disk_fault: None,
+            shared_locks: true,
             log: "warn".into(),
             at_safe_point: None,
         }
@@ -239,6 +247,7 @@ impl Settings {
             "MANA_STRICT" => self.strict = parse_switch(text()?).map_err(bad)?,
             "MANA_FILES" => self.files = parse_files(text()?).map_err(bad)?,
             "MANA_DISK_FAULT" => self.disk_fault = Some(text()?.parse().map_err(bad)?),
+            "MANA_WINDOW_LOCKS" => self.shared_locks = parse_window_locks(text()?).map_err(bad)?,
             "MANA_LOG" => self.log = parse_log(text()?).map_err(bad)?,
             "MANA_CKPT_AT_SAFE_POINT" => {
                 self.at_safe_point = Some(parse_safe_point(text()?).map_err(bad)?);
@@ -270,6 +279,7 @@ impl Settings {
             children: self.children,
             strict: self.strict,
             disk_fault: self.disk_fault.clone(),
+            shared_locks: self.shared_locks,
             at_safe_point: self.at_safe_point,
         }
     }
@@ -397,6 +407,7 @@ mod tests {
             ("MANA_MPI", "lam", "auto, mpich, openmpi, abi"),
             ("MANA_COMPRESS", "gzip", "auto, raw, zstd"),
             ("MANA_DISK_FAULT", "kill,Tea,1", "kill,Commit,2"),
+            ("MANA_WINDOW_LOCKS", "shm", "auto, or for tests network"),
             ("MANA_LOG", "degub", "error, warn, info, debug, trace"),
             ("MANA_CKPT_AT_SAFE_POINT", "0", "as 17@3"),
             ("MANA_CKPT_AT_SAFE_POINT", "3@first", "as 17@3"),

@@ -1,5 +1,5 @@
-//! The locks of `MPI_Win_lock` and `MPI_Win_lock_all`: words in every rank's window page, changed by native atomics
-//! on a window of their own.
+//! The locks of `MPI_Win_lock` and `MPI_Win_lock_all`: words of every rank, changed by atomics, which lie where all ranks
+//! reach them (`crate::lock_places`).
 //!
 //! ```text
 //!   lock word of each rank   EXCLUSIVE, or how many hold it shared
@@ -21,15 +21,17 @@
 //! descriptors say is held. Who fails tries again after a pause; there is no queue, so under lasting contention who is
 //! next is a matter of luck.
 
+use std::sync::atomic::Ordering;
+
 use mana_native::{Native, int};
+use mana_record_replay::win_epoch::Epoch;
 use mana_table::constants as mpi;
 use mana_table::fns;
 
-use crate::engine::state;
 use crate::error::{Call, MpiError};
-use crate::window_page::Word;
+use crate::lock_places::{Reach, Word};
+use crate::native_call;
 use crate::windows::Win;
-use crate::{native_call, window_page};
 
 /// A lock word that is held exclusively.
 const EXCLUSIVE: i64 = 1 << 40;
@@ -64,8 +66,9 @@ pub fn try_lock(
 
 /// Makes a word of `target` exclusive if nobody holds it.
 fn take_free(native: &Native, win: &Win, target: i32, word: Word) -> Result<bool, MpiError> {
-    let is_own = target == win.comm.rank() && win.native.is_some();
-    if !is_own || !native.crashes_in_own_swap() {
+    let is_far = matches!(win.locks.reach(target, word), Reach::Far(_));
+    let crashes = is_far && target == win.comm.rank() && native.crashes_in_own_swap();
+    if !crashes {
         return swap_from_zero(native, win, target, word, EXCLUSIVE);
     }
     let free = add(native, win, target, word, EXCLUSIVE)? == 0;
@@ -111,9 +114,21 @@ pub fn unlock_all(native: &Native, win: &Win) -> Call {
     add(native, win, MASTER_RANK, Word::Master, -1).map(drop)
 }
 
-/// The page of a window, for one of which this process has all words.
-fn page(win: &Win) -> Result<u64, MpiError> {
-    Ok(state().window_mut(win)?.page)
+/// Takes what a window's epochs say this process holds, while all words are free but for what others take so: at a
+/// restart.
+pub fn take_again(native: &Native, win: &Win, epoch: &Epoch) -> Call {
+    for (&target, held) in epoch.locks.iter().filter(|(_, held)| held.checked) {
+        if held.exclusive {
+            add(native, win, MASTER_RANK, Word::Master, HIGH)?;
+            add(native, win, target, Word::Lock, EXCLUSIVE)?;
+        } else {
+            add(native, win, target, Word::Lock, 1)?;
+        }
+    }
+    if epoch.lock_all == Some(true) {
+        add(native, win, MASTER_RANK, Word::Master, 1)?;
+    }
+    Ok(())
 }
 
 /// The native datatype of a word.
@@ -126,8 +141,9 @@ fn word_type(native: &Native) -> u64 {
 
 /// Adds to a word; returns what was there.
 fn add(native: &Native, win: &Win, rank: i32, word: Word, value: i64) -> Result<i64, MpiError> {
-    let Some(natives) = win.native else {
-        return Ok(window_page::add(page(win)?, word, value));
+    let window = match win.locks.reach(rank, word) {
+        Reach::Near(near) => return Ok(near.fetch_add(value, Ordering::SeqCst)),
+        Reach::Far(window) => window,
     };
     let (mut before, mut operand) = (0_u64, value as u64);
     let sum = native
@@ -141,10 +157,10 @@ fn add(native: &Native, win: &Win, rank: i32, word: Word, value: i64) -> Result<
         int(rank),
         word as u64,
         sum,
-        natives.locks,
+        window,
     ];
     native_call::call(native, fns::MPI_FETCH_AND_OP, &words)?;
-    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), natives.locks])?;
+    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), window])?;
     Ok(before as i64)
 }
 
@@ -156,8 +172,12 @@ fn swap_from_zero(
     word: Word,
     value: i64,
 ) -> Result<bool, MpiError> {
-    let Some(natives) = win.native else {
-        return Ok(window_page::swap_from_zero(page(win)?, word, value));
+    let window = match win.locks.reach(rank, word) {
+        Reach::Near(near) => {
+            let swapped = near.compare_exchange(0, value, Ordering::SeqCst, Ordering::SeqCst);
+            return Ok(swapped.is_ok());
+        }
+        Reach::Far(window) => window,
     };
     let (mut before, mut operand, mut zero) = (1_u64, value as u64, 0_u64);
     let words = [
@@ -167,9 +187,9 @@ fn swap_from_zero(
         word_type(native),
         int(rank),
         word as u64,
-        natives.locks,
+        window,
     ];
     native_call::call(native, fns::MPI_COMPARE_AND_SWAP, &words)?;
-    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), natives.locks])?;
+    native_call::call(native, fns::MPI_WIN_FLUSH, &[int(rank), window])?;
     Ok(before == 0)
 }

@@ -25,9 +25,11 @@ use mana_table::constants as mpi;
 use mana_table::fns;
 
 use crate::args::Args;
+use crate::calls::take_in;
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::own_window::{self, Elements};
+use crate::rma_shape::Shape;
 use crate::translate::narrow_int;
 use crate::wait::Patience;
 use crate::windows::{self, Win};
@@ -37,9 +39,18 @@ use crate::{deliver, lock_words, native_call, ops, p2p};
 const OPEN_MPI_4: &str = " v4.";
 
 /// Does the call here, if it is one that the library below would do wrong; whether it was.
-pub fn communicate(a: &mut Args<'_>, win: &Win, target: i32) -> Result<bool, MpiError> {
+pub fn communicate(
+    a: &mut Args<'_>,
+    shape: &Shape,
+    win: &Win,
+    target: i32,
+) -> Result<bool, MpiError> {
     let library = native()?;
-    if library.vendor() == Vendor::Mpich || a.row().param_index("op").is_none() {
+    if library.vendor() == Vendor::Mpich || shape.op.is_none() {
+        return Ok(false);
+    }
+    let datatype = a.raw(shape.datatype);
+    if DatatypeHandle::from_word(datatype)?.is_predefined() && !has_gap(datatype) {
         return Ok(false);
     }
     let there = own_window::target_at(0, a);
@@ -47,10 +58,12 @@ pub fn communicate(a: &mut Args<'_>, win: &Win, target: i32) -> Result<bool, Mpi
         return Ok(false);
     };
     if pair != mpi::MPI_SHORT_INT && !library.version().contains(OPEN_MPI_4) {
-        return one_by_one(library, a, win, target, &there, pair);
+        return one_by_one(library, a, shape, win, target, pair);
     }
     let mut patience = Patience::new();
     while !lock_words::try_take_pairs(library, win, target)? {
+        // Who has it may be at work in this rank's memory.
+        take_in(win)?;
         patience.pause(a);
     }
     let done = change(library, a, win, target, &there, pair);
@@ -62,15 +75,16 @@ pub fn communicate(a: &mut Args<'_>, win: &Win, target: i32) -> Result<bool, Mpi
 fn one_by_one(
     library: &Native,
     a: &Args<'_>,
+    shape: &Shape,
     win: &Win,
     target: i32,
-    there: &Elements,
     pair: u64,
 ) -> Result<bool, MpiError> {
+    let there = own_window::target_at(0, a);
     let fetched = own_window::result(a);
     let op = own_window::operation(a);
     let given = Some(own_window::origin(a)).filter(|_| op != mpi::MPI_NO_OP);
-    let all = [Some(*there), given, fetched];
+    let all = [Some(there), given, fetched];
     if all
         .iter()
         .flatten()
@@ -84,10 +98,7 @@ fn one_by_one(
     let [to, from, into] = all.map(places);
     let (to, from, into) = (to?, from?, into?);
     let at = state().native_displacement(win, target, own_window::displacement(a))?;
-    let (native_pair, memory) = (
-        p2p::datatype(pair)?.native(),
-        win.native.map_or(0, |natives| natives.memory),
-    );
+    let (native_pair, memory) = (p2p::datatype(pair)?.native(), win.native.unwrap_or(0));
     for (index, offset) in to.iter().enumerate() {
         let one = from.get(index).zip(given).map(|(from, given)| {
             let address = given.address.wrapping_add_signed(*from);
@@ -116,8 +127,8 @@ fn one_by_one(
         native_call::call(library, function, &words)?;
     }
     // As in `calls::rma`.
-    state().window_is_used(win);
-    if a.row().param_index("request").is_some() {
+    win.note_use();
+    if shape.request.is_some() {
         // It is complete when this call returns.
         windows::flush(fns::MPI_WIN_FLUSH, win, target)?;
     }
@@ -178,7 +189,7 @@ fn change(
         state().native_displacement(win, target, disp)? as u64,
         int(narrow_int("target_count", there.count)?),
         p2p::datatype(there.datatype)?.native(),
-        win.native.map_or(0, |natives| natives.memory),
+        win.native.unwrap_or(0),
     ];
     native_call::call(library, fns::MPI_GET, &words)?;
     windows::flush(fns::MPI_WIN_FLUSH, win, target)?;

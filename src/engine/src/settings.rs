@@ -32,6 +32,8 @@ pub struct Settings {
     pub strict: bool,
     /// What goes wrong on purpose when a checkpoint is written (`MANA_DISK_FAULT`).
     pub disk_fault: Option<FaultScript>,
+    /// Whether locks of windows go through shared memory where all ranks are on one node (`MANA_WINDOW_LOCKS`).
+    pub shared_locks: bool,
     /// Where a checkpoint is taken for debugging (`MANA_CKPT_AT_SAFE_POINT`).
     pub at_safe_point: Option<SafePoint>,
 }
@@ -49,6 +51,7 @@ impl Default for Settings {
             children: true,
             strict: false,
             disk_fault: None,
+            shared_locks: true,
             at_safe_point: None,
         }
     }

@@ -47,7 +47,7 @@ type Name = [u8; 16];
 
 /// Makes `bytes` of memory that all ranks of `comm` share; returns where this one has it.
 pub fn make(native: &Native, comm: &CommSlot, bytes: u64) -> Result<u64, MpiError> {
-    let file = agree(native, comm, bytes, &[])?;
+    let file = agree(native, comm, bytes, &[], Ok)?;
     let start = upper_memory::share(file.as_fd(), bytes as usize)
         .map_err(|error| MpiError::new(mpi::MPI_ERR_RMA_SHARED, error.to_string()))?;
     Ok(start as u64)
@@ -61,7 +61,7 @@ pub fn share_again(native: &Native, comm: &CommSlot, shared: &SharedMemory) -> C
     } else {
         &[]
     };
-    let file = agree(native, comm, shared.len_bytes, contents)?;
+    let file = agree(native, comm, shared.len_bytes, contents, Ok)?;
     // SAFETY: what is there is in the file now, and no upper code runs.
     unsafe {
         upper_memory::share_at(
@@ -73,8 +73,26 @@ pub fn share_again(native: &Native, comm: &CommSlot, shared: &SharedMemory) -> C
     .map_err(|error| MpiError::new(mpi::MPI_ERR_RMA_SHARED, error.to_string()))
 }
 
-/// All ranks of `comm` open one new file of `bytes`, with these contents by rank [`MAKER`].
-fn agree(native: &Native, comm: &CommSlot, bytes: u64, contents: &[u8]) -> Result<File, MpiError> {
+/// Zeroed memory of `bytes` that all ranks of `comm` share, for the lower half: each maps it by `map`. All of them get it, or
+/// none.
+pub fn share_below<T>(
+    native: &Native,
+    comm: &CommSlot,
+    bytes: u64,
+    map: impl FnOnce(&File) -> io::Result<T>,
+) -> Result<T, MpiError> {
+    agree(native, comm, bytes, &[], |file| map(&file))
+}
+
+/// All ranks of `comm` open one new file of `bytes`, with these contents by rank [`MAKER`], and take something from it. All
+/// succeed, or none.
+fn agree<T>(
+    native: &Native,
+    comm: &CommSlot,
+    bytes: u64,
+    contents: &[u8],
+    take: impl FnOnce(File) -> io::Result<T>,
+) -> Result<T, MpiError> {
     let mut name = Name::default();
     let mut opened = Err(io::Error::from(io::ErrorKind::NotFound));
     if comm.rank() == MAKER {
@@ -95,13 +113,14 @@ fn agree(native: &Native, comm: &CommSlot, bytes: u64, contents: &[u8]) -> Resul
     if comm.rank() != MAKER {
         opened = OpenOptions::new().read(true).write(true).open(path(name));
     }
-    let all = all_succeeded(native, comm, opened.is_ok());
+    let taken = opened.and_then(take);
+    let all = all_succeeded(native, comm, taken.is_ok());
     if comm.rank() == MAKER {
         // Where it was never made there is nothing to remove.
         let _ = fs::remove_file(path(name));
     }
-    match opened {
-        Ok(file) if all? => Ok(file),
+    match taken {
+        Ok(taken) if all? => Ok(taken),
         Ok(_) => Err(MpiError::new(
             mpi::MPI_ERR_RMA_SHARED,
             "other ranks cannot share memory with this one: are all of them on one node?",

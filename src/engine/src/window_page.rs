@@ -5,20 +5,17 @@
 //!   \______ written by RMA ______/\_______ read by the application through pointers, for ever ________/\ by RMA /
 //! ```
 //!
-//! Words that came later stand behind, where pages of older images are zero.
+//! Words that came later stand behind, where pages of older images are zero. Lock words are elsewhere where ranks share memory
+//! (`crate::lock_places`).
 //!
-//! So both are part of the image: a restart finds locks as they were held, and pointers that the application kept
-//! stay good. `MPI_WIN_BASE` has no place here: its value is the address itself (MPI-5.0 section 12.2.6).
+//! The page is part of the image, so pointers that the application kept stay good. `MPI_WIN_BASE` has no place here: its value is the address itself (MPI-5.0 section 12.2.6).
 //!
 //! The memory model is always the unified one: on the machines that `mana` runs on, the public copy of a window is its
 //! memory whatever library is below, and a program may have made decisions by it.
 //!
 //! # Safety
-//! Lower TLS live. A page is written here only before the application knows of its window; its lock words are changed
-//! by atomics.
+//! Lower TLS live. A page is written here only before the application knows of its window.
 #![expect(unsafe_code, reason = "writes the page that the application reads")]
-
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use mana_record_replay::handle::WinHandle;
 use mana_record_replay::win::{Window, WindowMemory};
@@ -31,9 +28,7 @@ use crate::error::{Call, MpiError};
 /// Bytes of the page.
 const PAGE_BYTES: usize = 64;
 /// Bytes of a word.
-pub const WORD_BYTES: u64 = 8;
-/// So many words, from the beginning, hold all that other ranks change.
-pub const WORDS: u64 = 6;
+const WORD_BYTES: u64 = 8;
 /// Where `MPI_WIN_SIZE` lies, an `MPI_Aint`.
 const SIZE: u64 = 2 * WORD_BYTES;
 /// Where `MPI_WIN_DISP_UNIT` lies, an `int`.
@@ -42,17 +37,6 @@ const DISP_UNIT: u64 = SIZE + WORD_BYTES;
 const FLAVOR: u64 = DISP_UNIT + 4;
 /// Where `MPI_WIN_MODEL` lies, an `int`.
 const MODEL: u64 = FLAVOR + 4;
-
-/// A word that other ranks change, by its place in the page.
-#[derive(Debug, Clone, Copy)]
-pub enum Word {
-    /// The lock of the rank's memory.
-    Lock = 0,
-    /// What exclusive locks and those of all ranks exclude each other by.
-    Master = 1,
-    /// That of `crate::pair_accumulate`.
-    Pairs = 5,
-}
 
 /// Makes the page of a new window: nothing is locked.
 pub fn make(memory: &WindowMemory) -> Result<u64, MpiError> {
@@ -88,25 +72,6 @@ pub fn release(window: &Window) -> Call {
             .map_err(|error| MpiError::new(mpi::MPI_ERR_OTHER, error.to_string()))?;
     }
     Ok(())
-}
-
-/// A word that other ranks, or other threads of this one, change.
-fn lock_word(page: u64, word: Word) -> &'static AtomicI64 {
-    // SAFETY: a word of a page that the caller's window has, aligned, changed by atomics only; the window is not freed
-    // while a call is at work on it.
-    unsafe { AtomicI64::from_ptr((page + word as u64 * WORD_BYTES) as *mut i64) }
-}
-
-/// Adds to a lock word of this process; returns what was there.
-pub fn add(page: u64, word: Word, value: i64) -> i64 {
-    lock_word(page, word).fetch_add(value, Ordering::SeqCst)
-}
-
-/// Sets a lock word of this process if it is 0.
-pub fn swap_from_zero(page: u64, word: Word, value: i64) -> bool {
-    lock_word(page, word)
-        .compare_exchange(0, value, Ordering::SeqCst, Ordering::SeqCst)
-        .is_ok()
 }
 
 /// What `MPI_Win_get_attr` gives for a predefined key: the base, or the address of a value.

@@ -1,9 +1,9 @@
 //! Windows below the calls: the native windows, made at creation and again at a restart.
 //!
 //! ```text
-//!   upper handle -> Window (communicator, memory, page, epoch)              saved
-//!                -> Below { native window, native window of lock words }    made anew by every lower half
-//!                   of a window of one process: nothing (`own_window`)
+//!   upper handle -> Window (communicator, memory, page, epoch)   saved
+//!                -> Below { native window, lock words }          made anew by every lower half
+//!                   of a window of one process: no native window (`own_window`)
 //!
 //!   native:   Win_create, Win_lock_all(NOCHECK) ......... one epoch ......... Win_unlock_all, Win_free
 //!   ours:       fence .. fence    lock .. unlock    post .. wait    start .. complete
@@ -14,10 +14,11 @@
 //! to keep, and no call of the application's blocks in a native lock.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mana_native::values::WINDOW_ASSERTIONS;
 use mana_native::{Native, Vendor, int};
-use mana_record_replay::handle::WinHandle;
+use mana_record_replay::handle::{Kind, WinHandle, kind};
 use mana_record_replay::win::{Window, WindowMemory};
 use mana_record_replay::win_epoch::Refusal;
 use mana_table::constants as mpi;
@@ -25,29 +26,28 @@ use mana_table::{FnId, fns};
 
 use crate::engine::{State, native, state};
 use crate::error::{Call, MpiError};
+use crate::lock_places::{LockMemory, Places};
 use crate::publish::CommSlot;
-use crate::window_page::{WORD_BYTES, WORDS};
-use crate::{native_call, p2p, shared_memory};
+use crate::words::ArgumentWords;
+use crate::{lock_words, native_call, p2p, shared_memory};
 
 /// What a window has in this lower half.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Below {
-    /// The native windows; a window of one process has none.
-    native: Option<Natives>,
+    /// The native window over the application's memory; a window of one process has none.
+    native: Option<u64>,
+    /// The words behind its locks.
+    locks: LockMemory,
     /// Where the ranks' memory begins in a native window that counts bytes from aligned addresses.
     parts: Option<Vec<Part>>,
-    /// Whether there was communication since the last flush of everything.
-    used: bool,
 }
 
-/// The native windows of a window.
-#[derive(Debug, Clone, Copy)]
-pub struct Natives {
-    /// Over the application's memory.
-    pub memory: u64,
-    /// Over the lock words.
-    pub locks: u64,
-}
+/// Whether there was communication on a window since the last flush of everything, by the index in its handle: beside the
+/// tables, since every operation says it after it has been made, and flushes ask.
+static USED: [AtomicBool; 1 << INDEX_BITS] = [const { AtomicBool::new(false) }; 1 << INDEX_BITS];
+
+/// Index bits of a window's handle.
+const INDEX_BITS: u32 = <kind::Win as Kind>::INDEX_BITS;
 
 /// A rank's memory in a native window that counts bytes.
 #[derive(Debug, Clone, Copy)]
@@ -71,10 +71,21 @@ pub struct WindowsBelow(BTreeMap<u32, Below>);
 pub struct Win {
     /// Its handle.
     pub handle: WinHandle,
-    /// The native windows; a window of one process has none.
-    pub native: Option<Natives>,
+    /// The native window; a window of one process has none.
+    pub native: Option<u64>,
+    /// Where the words behind its locks are.
+    pub locks: Places,
     /// Its internal communicator.
     pub comm: &'static CommSlot,
+    /// Its place in [`USED`].
+    used: &'static AtomicBool,
+}
+
+impl Win {
+    /// Notes that there was communication, which the next flush of everything has to wait for.
+    pub fn note_use(&self) {
+        self.used.store(true, Ordering::Release);
+    }
 }
 
 /// The window in an argument word.
@@ -97,7 +108,9 @@ impl State {
         Ok(Win {
             handle,
             native: below.native,
+            locks: below.locks.places,
             comm: p2p::comm(u64::from(window.comm))?,
+            used: used(handle),
         })
     }
 
@@ -124,17 +137,11 @@ impl State {
         })
     }
 
-    /// Notes that there is communication, which the next flush of everything has to wait for.
-    pub fn window_is_used(&mut self, win: &Win) {
-        if let Some(below) = self.windows_below.0.get_mut(&win.handle.word()) {
-            below.used = true;
-        }
-    }
-
     /// Puts a window into the tables.
     pub fn insert_window(&mut self, window: Window, below: Below) -> Result<WinHandle, MpiError> {
         self.objects.hold_errhandler(window.errhandler)?;
         let handle = self.windows.insert(window)?;
+        used(handle).store(false, Ordering::Release);
         self.windows_below.0.insert(handle.word(), below);
         Ok(handle)
     }
@@ -145,6 +152,11 @@ impl State {
         self.objects.errhandlers.release(window.errhandler);
         Some((window, self.windows_below.0.remove(&win.handle.word())?))
     }
+}
+
+/// The place of a window in [`USED`].
+fn used(handle: WinHandle) -> &'static AtomicBool {
+    &USED[handle.word() as usize & ((1 << INDEX_BITS) - 1)]
 }
 
 /// The native value of an assertion.
@@ -162,7 +174,7 @@ fn no_info(native: &Native) -> u64 {
         .map_or(0, |info| info.raw())
 }
 
-/// Makes the native windows over `memory` and the lock words in `page`: collective over `comm`.
+/// Makes the native window over `memory` and free lock words, maybe in `page`: collective over `comm`.
 pub fn make(
     native: &Native,
     comm: &CommSlot,
@@ -172,8 +184,8 @@ pub fn make(
     if comm.size() == 1 {
         return Ok(Below {
             native: None,
+            locks: LockMemory::own(page),
             parts: None,
-            used: false,
         });
     }
     let (window, parts) = if memory.flavor == mpi::MPI_WIN_FLAVOR_DYNAMIC {
@@ -185,14 +197,10 @@ pub fn make(
     for (base, bytes) in &memory.attached {
         native_call::call(native, fns::MPI_WIN_ATTACH, &[window, *base, *bytes])?;
     }
-    let locks = create(native, comm, page, WORDS * WORD_BYTES, WORD_BYTES as i32)?;
     Ok(Below {
-        native: Some(Natives {
-            memory: window,
-            locks,
-        }),
+        native: Some(window),
+        locks: LockMemory::make(native, comm, page)?,
         parts,
-        used: false,
     })
 }
 
@@ -220,8 +228,8 @@ fn create_aligned(
     Ok((create(native, comm, base, bytes, 1)?, Some(parts.collect())))
 }
 
-/// Native `MPI_Win_create`.
-fn create(
+/// Native `MPI_Win_create`, in its one epoch.
+pub fn create(
     native: &Native,
     comm: &CommSlot,
     base: u64,
@@ -249,22 +257,18 @@ fn open(native: &Native, function: FnId, words: &[u64]) -> Result<u64, MpiError>
 
 /// A native call about a window that has the native window as its last argument, where there is one.
 pub fn below(function: FnId, win: &Win, before: &[u64]) -> Call {
-    let Some(natives) = win.native else {
+    let Some(window) = win.native else {
         return Ok(());
     };
-    let mut words = before.to_vec();
-    words.push(natives.memory);
+    let mut words = ArgumentWords::from_slice(before);
+    words.push(window);
     native_call::call(native()?, function, &words)
 }
 
 /// Native `MPI_Win_attach`.
 pub fn attach(win: &Win, base: u64, bytes: u64) -> Call {
     match win.native {
-        Some(natives) => native_call::call(
-            native()?,
-            fns::MPI_WIN_ATTACH,
-            &[natives.memory, base, bytes],
-        ),
+        Some(window) => native_call::call(native()?, fns::MPI_WIN_ATTACH, &[window, base, bytes]),
         None => Ok(()),
     }
 }
@@ -272,20 +276,24 @@ pub fn attach(win: &Win, base: u64, bytes: u64) -> Call {
 /// Native `MPI_Win_detach`.
 pub fn detach(win: &Win, base: u64) -> Call {
     match win.native {
-        Some(natives) => native_call::call(native()?, fns::MPI_WIN_DETACH, &[natives.memory, base]),
+        Some(window) => native_call::call(native()?, fns::MPI_WIN_DETACH, &[window, base]),
         None => Ok(()),
     }
 }
 
 /// Frees the native windows: collective over the window's communicator.
 pub fn unmake(native: &Native, window: &Window, below: &Below) -> Call {
-    let Some(natives) = below.native else {
+    let Some(memory) = below.native else {
         return Ok(());
     };
     for base in window.memory.attached.keys() {
-        native_call::call(native, fns::MPI_WIN_DETACH, &[natives.memory, *base])?;
+        native_call::call(native, fns::MPI_WIN_DETACH, &[memory, *base])?;
     }
-    for mut handle in [natives.memory, natives.locks] {
+    let locks = match below.locks.places {
+        Places::Network(window) => Some(window),
+        Places::Own(_) | Places::Shared(_) => None,
+    };
+    for mut handle in [memory].into_iter().chain(locks) {
         native_call::call(native, fns::MPI_WIN_UNLOCK_ALL, &[handle])?;
         native_call::call(native, fns::MPI_WIN_FREE, &[native_call::out(&mut handle)])?;
     }
@@ -294,12 +302,8 @@ pub fn unmake(native: &Native, window: &Window, below: &Below) -> Call {
 
 /// Completes all communication of this rank on a window, here and at the targets.
 pub fn flush_all(win: &Win) -> Call {
-    {
-        let mut state = state();
-        match state.windows_below.0.get_mut(&win.handle.word()) {
-            Some(below) if below.used => below.used = false,
-            _ => return Ok(()),
-        }
+    if !win.used.swap(false, Ordering::AcqRel) {
+        return Ok(());
     }
     below(fns::MPI_WIN_FLUSH_ALL, win, &[])
 }
@@ -309,25 +313,24 @@ pub fn flush_all(win: &Win) -> Call {
 /// A native flush may wait for its target, which gets on because every rank is in the library: one that is not parked
 /// in a waiting call or on its way to one, a parked one in its drain loop or in a flush as here.
 pub fn flush_used() -> Call {
-    let used: Vec<Win> = {
+    let all: Vec<Win> = {
         let state = state();
-        let words = state.windows_below.0.iter();
+        let words = state.windows_below.0.keys();
         words
-            .filter(|(_, below)| below.used)
-            .map(|(word, _)| state.win(u64::from(*word)))
+            .map(|word| state.win(u64::from(*word)))
             .collect::<Result<_, _>>()?
     };
-    used.iter().try_for_each(flush_all)
+    all.iter().try_for_each(flush_all)
 }
 
 /// Brings what loads and stores see of the window's memory in line with what communication does.
 pub fn sync(win: &Win) -> Call {
-    std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    std::sync::atomic::fence(Ordering::SeqCst);
     below(fns::MPI_WIN_SYNC, win, &[])
 }
 
 /// Makes all native windows anew, at a restart: in the order of their communicators' ids, which is the same on all
-/// members, so no two ranks wait for each other. Lock words are as the image holds them.
+/// members, so no two ranks wait for each other. Each rank takes the locks that it held, before any goes on.
 pub fn rebuild(native: &Native) -> Result<(), MpiError> {
     let mut order = Vec::new();
     {
@@ -343,7 +346,14 @@ pub fn rebuild(native: &Native) -> Result<(), MpiError> {
             shared_memory::share_again(native, comm, shared)?;
         }
         let below = make(native, comm, &memory, page)?;
-        state().windows_below.0.insert(handle.word(), below);
+        let (win, epoch) = {
+            let mut state = state();
+            state.windows_below.0.insert(handle.word(), below);
+            let win = state.win(u64::from(handle.word()))?;
+            (win, state.window_mut(&win)?.epoch.clone())
+        };
+        lock_words::take_again(native, &win, &epoch)?;
+        native_call::call(native, fns::MPI_BARRIER, &[comm.native()])?;
     }
     Ok(())
 }

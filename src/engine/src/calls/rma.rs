@@ -13,61 +13,107 @@
 use mana_native::{Native, int};
 use mana_record_replay::handle::DatatypeHandle;
 use mana_table::constants as mpi;
-use mana_table::{Kind, Param};
+use mana_table::{Kind, Param, fns};
 
 use crate::args::Args;
 use crate::engine::{native, state};
 use crate::error::{Call, MpiError};
 use crate::request::{Kind as RequestKind, Request};
+use crate::rma_shape::{self, Shape};
 use crate::status::Completion;
 use crate::translate::{buffer, function_below, narrow_int};
 use crate::windows::{self, Win, refused};
+use crate::words::ArgumentWords;
 use crate::{native_call, own_window, p2p, pair_accumulate};
 
 /// Serves a call of any of the functions here.
 fn communicate(a: &mut Args<'_>) -> Call {
-    let win = windows::get(a.raw(place(a, Kind::Win)?))?;
-    let target = windows::target(&win, a.int(place(a, Kind::Rank)?))?;
-    let request = place(a, Kind::Request).ok();
-    let no_op = check_op(a)?;
-    check(a, &win, no_op)?;
-    let Some(target) = target else {
-        return at_once(a, request);
+    let shape = shape(a)?;
+    let aim = aim(a, shape)?;
+    let win = &aim.win;
+    let Some(target) = aim.target else {
+        return at_once(a, shape);
     };
-    allow(&win, target, request.is_some())?;
-    let Some(natives) = win.native else {
-        own_window::communicate(a, &win)?;
-        return at_once(a, request);
+    let Some(window) = win.native else {
+        own_window::communicate(a, win)?;
+        return at_once(a, shape);
     };
-    if pair_accumulate::communicate(a, &win, target)? {
-        return at_once(a, request);
+    if pair_accumulate::communicate(a, shape, win, target)? {
+        return at_once(a, shape);
     }
     let library = native()?;
-    spare_own_swap(library, a, &win, target)?;
+    spare_own_swap(library, a, shape, win, target)?;
     let mut made = 0_u64;
     let (function, narrow) = function_below(library, a.row())?;
-    let mut words = Vec::with_capacity(a.row().params.len());
+    let mut words = ArgumentWords::new();
     for (i, param) in a.row().params.iter().enumerate() {
         words.push(match param.kind {
             Kind::Request => native_call::out(&mut made),
-            Kind::Win => natives.memory,
-            Kind::Aint => state().native_displacement(&win, target, a.count(i))? as u64,
-            _ if no_op && param.name.starts_with("origin") => nothing(library, a, param),
+            Kind::Win => window,
+            Kind::Aint => aim.disp as u64,
+            _ if aim.no_op && param.name.starts_with("origin") => nothing(library, a, param),
             _ => word(library, a, i, param, narrow)?,
         });
     }
     native_call::call(library, function, &words)?;
     // Afterwards: another thread's flush in between would take the note away, and not wait for this.
-    state().window_is_used(&win);
-    match request {
+    win.note_use();
+    match shape.request {
         Some(at) => hand_out(a, at, Request::active(RequestKind::Rma, made)),
         None => Ok(()),
     }
 }
 
-/// The end of a call that is complete, with parameter `request` for its request if it has one.
-fn at_once(a: &mut Args<'_>, request: Option<usize>) -> Call {
-    match request {
+/// Where the called function has its parameters.
+fn shape(a: &Args<'_>) -> Result<&'static Shape, MpiError> {
+    rma_shape::of(a.row()).ok_or_else(|| {
+        MpiError::new(
+            mpi::MPI_ERR_INTERN,
+            format!("{} is not one-sided", a.row().name),
+        )
+    })
+}
+
+/// What a call that may be made is about.
+struct Aim {
+    win: Win,
+    /// None for `MPI_PROC_NULL`.
+    target: Option<i32>,
+    /// The displacement in the native window.
+    disp: i64,
+    /// Whether the operation is `MPI_NO_OP`.
+    no_op: bool,
+}
+
+/// Checks the arguments and asks the window's epochs, all with the state locked once.
+fn aim(a: &Args<'_>, shape: &Shape) -> Result<Aim, MpiError> {
+    let mut state = state();
+    let win = state.win(a.raw(shape.win))?;
+    let target = windows::target(&win, a.int(shape.rank))?;
+    let no_op = check_op(a, shape)?;
+    let window = state.window_mut(&win)?;
+    let dynamic = window.memory.flavor == mpi::MPI_WIN_FLAVOR_DYNAMIC;
+    check(a, shape, dynamic, no_op)?;
+    let mut disp = a.count(shape.disp);
+    if let Some(target) = target {
+        let allowed = match shape.request {
+            Some(_) => window.epoch.request(target),
+            None => window.epoch.communicate(target),
+        };
+        allowed.map_err(refused)?;
+        disp = state.native_displacement(&win, target, disp)?;
+    }
+    Ok(Aim {
+        win,
+        target,
+        disp,
+        no_op,
+    })
+}
+
+/// The end of a call that is complete.
+fn at_once(a: &mut Args<'_>, shape: &Shape) -> Call {
+    match shape.request {
         Some(at) => hand_out(a, at, Request::done(RequestKind::Rma, Completion::EMPTY)),
         None => Ok(()),
     }
@@ -75,12 +121,12 @@ fn at_once(a: &mut Args<'_>, request: Option<usize>) -> Call {
 
 /// Refuses the one operation in which a library ends the process. It cannot be done here instead: what other ranks do to
 /// the same word holds a lock of the library's.
-fn spare_own_swap(native: &Native, a: &Args<'_>, win: &Win, target: i32) -> Call {
-    let is_own_swap = target == win.comm.rank() && a.row().name == "MPI_Compare_and_swap";
+fn spare_own_swap(native: &Native, a: &Args<'_>, shape: &Shape, win: &Win, target: i32) -> Call {
+    let is_own_swap = target == win.comm.rank() && a.row().id == fns::MPI_COMPARE_AND_SWAP;
     if !is_own_swap || !native.crashes_in_own_swap() {
         return Ok(());
     }
-    if p2p::datatype(a.raw(place(a, Kind::Datatype)?))?.size_bytes() != 8 {
+    if p2p::datatype(a.raw(shape.datatype))?.size_bytes() != 8 {
         return Ok(());
     }
     Err(MpiError::new(
@@ -93,17 +139,6 @@ fn spare_own_swap(native: &Native, a: &Args<'_>, win: &Win, target: i32) -> Call
     ))
 }
 
-/// The place of the parameter of a kind.
-fn place(a: &Args<'_>, kind: Kind) -> Result<usize, MpiError> {
-    let at = a.row().params.iter().position(|param| param.kind == kind);
-    at.ok_or_else(|| {
-        MpiError::new(
-            mpi::MPI_ERR_INTERN,
-            format!("{} has no {}", a.row().name, kind.word()),
-        )
-    })
-}
-
 /// Hands the handle of a request out through parameter `i`.
 fn hand_out(a: &mut Args<'_>, i: usize, request: Request) -> Call {
     let id = state().insert_request(request)?;
@@ -112,18 +147,13 @@ fn hand_out(a: &mut Args<'_>, i: usize, request: Request) -> Call {
 }
 
 /// Checks the operation: predefined ones only, and `MPI_NO_OP` only where something is fetched. Whether it is that.
-fn check_op(a: &Args<'_>) -> Result<bool, MpiError> {
-    let Ok(at) = place(a, Kind::Op) else {
+fn check_op(a: &Args<'_>, shape: &Shape) -> Result<bool, MpiError> {
+    let Some(at) = shape.op else {
         return Ok(false);
     };
     let op = a.raw(at);
     let known = op != mpi::MPI_OP_NULL && native()?.predefined().op(op).is_some();
-    let fetches = a
-        .row()
-        .params
-        .iter()
-        .any(|param| param.name == "result_addr");
-    if known && (op != mpi::MPI_NO_OP || fetches) {
+    if known && (op != mpi::MPI_NO_OP || shape.fetches) {
         return Ok(op == mpi::MPI_NO_OP);
     }
     Err(MpiError::new(
@@ -136,9 +166,7 @@ fn check_op(a: &Args<'_>) -> Result<bool, MpiError> {
 }
 
 /// Checks counts, datatypes and the displacement.
-fn check(a: &Args<'_>, win: &Win, no_op: bool) -> Call {
-    let dynamic = state().window_mut(win)?.memory.flavor == mpi::MPI_WIN_FLAVOR_DYNAMIC;
-    let one_element = !a.row().params.iter().any(|p| p.kind == Kind::Count);
+fn check(a: &Args<'_>, shape: &Shape, dynamic: bool, no_op: bool) -> Call {
     for (i, param) in a.row().params.iter().enumerate() {
         if no_op && param.name.starts_with("origin") {
             continue;
@@ -158,7 +186,7 @@ fn check(a: &Args<'_>, win: &Win, no_op: bool) -> Call {
             }
             Kind::Datatype => {
                 p2p::datatype(a.raw(i))?;
-                if one_element && !DatatypeHandle::from_word(a.raw(i))?.is_predefined() {
+                if !shape.counted && !DatatypeHandle::from_word(a.raw(i))?.is_predefined() {
                     return Err(MpiError::new(
                         mpi::MPI_ERR_TYPE,
                         format!("{} takes predefined datatypes only", a.row().name),
@@ -169,17 +197,6 @@ fn check(a: &Args<'_>, win: &Win, no_op: bool) -> Call {
         }
     }
     Ok(())
-}
-
-/// Asks the window's epochs.
-fn allow(win: &Win, target: i32, with_request: bool) -> Call {
-    let mut state = state();
-    let epoch = &mut state.window_mut(win)?.epoch;
-    if with_request {
-        epoch.request(target).map_err(refused)
-    } else {
-        epoch.communicate(target).map_err(refused)
-    }
 }
 
 /// One argument, translated.

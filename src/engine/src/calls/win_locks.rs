@@ -126,15 +126,16 @@ pub fn win_unlock_all(a: &mut Args<'_>) -> Call {
 
 /// A flush of one target, `(rank, win)`.
 fn flush_one(a: &Args<'_>, function: FnId) -> Call {
-    let win = windows::get(a.raw(1))?;
-    let Some(target) = windows::target(&win, a.int(0))? else {
-        return Ok(());
+    let (win, target) = {
+        let mut state = state();
+        let win = state.win(a.raw(1))?;
+        let Some(target) = windows::target(&win, a.int(0))? else {
+            return Ok(());
+        };
+        let epoch = &state.window_mut(&win)?.epoch;
+        epoch.passive(target).map_err(refused)?;
+        (win, target)
     };
-    state()
-        .window_mut(&win)?
-        .epoch
-        .passive(target)
-        .map_err(refused)?;
     windows::flush(function, &win, target)
 }
 
@@ -150,12 +151,10 @@ pub fn win_flush_local(a: &mut Args<'_>) -> Call {
 
 /// The window in argument 0, in a passive epoch.
 fn passive(a: &Args<'_>) -> Result<Win, MpiError> {
-    let win = windows::get(a.raw(0))?;
-    state()
-        .window_mut(&win)?
-        .epoch
-        .any_passive()
-        .map_err(refused)?;
+    let mut state = state();
+    let win = state.win(a.raw(0))?;
+    let epoch = &state.window_mut(&win)?.epoch;
+    epoch.any_passive().map_err(refused)?;
     Ok(win)
 }
 
