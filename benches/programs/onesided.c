@@ -29,7 +29,7 @@ static void in_passive_epoch(MPI_Win window) {
             MPI_Win_flush(1, window));
     MEASURE("onesided/fetch_and_op", TIMES, MPI_Fetch_and_op(&one, here, MPI_LONG, 1, 0, MPI_SUM, window);
             MPI_Win_flush(1, window));
-    MEASURE("onesided/swap", TIMES, MPI_Compare_and_swap(&one, here, here, MPI_LONG, 1, 0, window);
+    MEASURE("onesided/swap", TIMES, MPI_Compare_and_swap(&one, &here[1], here, MPI_LONG, 1, 0, window);
             MPI_Win_flush(1, window));
     MEASURE("onesided/put_rate (64 each)", TIMES / 10, for (int at = 0; at < WINDOW; at++)
             MPI_Put(&here[at], 1, MPI_LONG, 1, at, 1, MPI_LONG, window);

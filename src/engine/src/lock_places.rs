@@ -25,11 +25,9 @@ use memmap2::{MmapOptions, MmapRaw};
 use crate::engine::settings;
 use crate::error::MpiError;
 use crate::publish::CommSlot;
-use crate::shared_memory;
-use crate::windows;
+use crate::window_page::WORD_BYTES;
+use crate::{shared_memory, windows};
 
-/// Bytes of a word.
-const WORD_BYTES: u64 = 8;
 /// So many words, from the beginning of a page, hold all that other ranks change.
 const WORDS: u64 = 6;
 /// Bytes from one rank's words to the next in shared memory: a cache line.

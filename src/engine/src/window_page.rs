@@ -8,7 +8,8 @@
 //! Words that came later stand behind, where pages of older images are zero. Lock words are elsewhere where ranks share memory
 //! (`crate::lock_places`).
 //!
-//! The page is part of the image, so pointers that the application kept stay good. `MPI_WIN_BASE` has no place here: its value is the address itself (MPI-5.0 section 12.2.6).
+//! The page is part of the image, so pointers that the application kept stay good. `MPI_WIN_BASE` has no place here: its
+//! value is the address itself (MPI-5.0 section 12.2.6).
 //!
 //! The memory model is always the unified one: on the machines that `mana` runs on, the public copy of a window is its
 //! memory whatever library is below, and a program may have made decisions by it.
@@ -28,7 +29,7 @@ use crate::error::{Call, MpiError};
 /// Bytes of the page.
 const PAGE_BYTES: usize = 64;
 /// Bytes of a word.
-const WORD_BYTES: u64 = 8;
+pub const WORD_BYTES: u64 = 8;
 /// Where `MPI_WIN_SIZE` lies, an `MPI_Aint`.
 const SIZE: u64 = 2 * WORD_BYTES;
 /// Where `MPI_WIN_DISP_UNIT` lies, an `int`.

@@ -156,7 +156,8 @@ impl State {
 
 /// The place of a window in [`USED`].
 fn used(handle: WinHandle) -> &'static AtomicBool {
-    &USED[handle.word() as usize & ((1 << INDEX_BITS) - 1)]
+    let index = handle.slot().map_or(0, |(index, _)| index);
+    &USED[index]
 }
 
 /// The native value of an assertion.

@@ -203,7 +203,8 @@ impl<K: Kind> Handle<K> {
 
     /// Index and generation of a user handle; None for a predefined one or one of another kind.
     #[inline]
-    pub(crate) const fn slot(self) -> Option<(usize, u8)> {
+    #[must_use]
+    pub const fn slot(self) -> Option<(usize, u8)> {
         if !Self::tagged(self.word) {
             return None;
         }

@@ -58,10 +58,7 @@ fn communicate(a: &mut Args<'_>) -> Call {
     native_call::call(library, function, &words)?;
     // Afterwards: another thread's flush in between would take the note away, and not wait for this.
     win.note_use();
-    match shape.request {
-        Some(at) => hand_out(a, at, Request::active(RequestKind::Rma, made)),
-        None => Ok(()),
-    }
+    hand_out(a, shape, || Request::active(RequestKind::Rma, made))
 }
 
 /// Where the called function has its parameters.
@@ -113,10 +110,9 @@ fn aim(a: &Args<'_>, shape: &Shape) -> Result<Aim, MpiError> {
 
 /// The end of a call that is complete.
 fn at_once(a: &mut Args<'_>, shape: &Shape) -> Call {
-    match shape.request {
-        Some(at) => hand_out(a, at, Request::done(RequestKind::Rma, Completion::EMPTY)),
-        None => Ok(()),
-    }
+    hand_out(a, shape, || {
+        Request::done(RequestKind::Rma, Completion::EMPTY)
+    })
 }
 
 /// Refuses the one operation in which a library ends the process. It cannot be done here instead: what other ranks do to
@@ -139,10 +135,13 @@ fn spare_own_swap(native: &Native, a: &Args<'_>, shape: &Shape, win: &Win, targe
     ))
 }
 
-/// Hands the handle of a request out through parameter `i`.
-fn hand_out(a: &mut Args<'_>, i: usize, request: Request) -> Call {
-    let id = state().insert_request(request)?;
-    a.set_handle(i, u64::from(id.word()));
+/// Hands the handle of a request out, where the call has one.
+fn hand_out(a: &mut Args<'_>, shape: &Shape, request: impl FnOnce() -> Request) -> Call {
+    let Some(at) = shape.request else {
+        return Ok(());
+    };
+    let id = state().insert_request(request())?;
+    a.set_handle(at, u64::from(id.word()));
     Ok(())
 }
 
