@@ -229,7 +229,8 @@ mod tests {
 
     #[test]
     fn zero_is_zero_in_every_type() {
-        for row in PREDEFINED.iter().filter(|row| row.parts.is_none()) {
+        let one_value = |row: &&Predefined| row.parts.is_none() && row.size_bytes > 0;
+        for row in PREDEFINED.iter().filter(one_value) {
             let format = Format::of(row);
             let external = format.encode(&vec![0; usize::from(row.size_bytes)]);
             assert_eq!(

@@ -8,7 +8,7 @@
 
 use std::cell::Cell;
 
-use mana_record_replay::errhandler::{ERRORS_ARE_FATAL, ErrhandlerKind};
+use mana_record_replay::errhandler::{ERRORS_ARE_FATAL, ErrhandlerKind, NOT_CHOSEN};
 use mana_record_replay::handle::{
     ErrhandlerHandle, FileHandle, RequestHandle, SessionHandle, WinHandle,
 };
@@ -128,8 +128,28 @@ impl State {
     pub fn holder_of_nothing(&self) -> Holder {
         let world = Holder::Comm(mpi::MPI_COMM_WORLD);
         match (self.errhandler(Holder::COMM_SELF), self.errhandler(world)) {
-            (Ok(ERRORS_ARE_FATAL), Ok(_)) => world,
+            (Ok(NOT_CHOSEN), Ok(_)) => world,
             _ => Holder::COMM_SELF,
+        }
+    }
+
+    /// Who judges an error of `holder`, and with which handler.
+    ///
+    /// Where nobody has chosen one, it is `MPI_COMM_WORLD`'s, as it is by then. By the letter (MPI-5.0 section 9.3) a
+    /// communicator has inherited `MPI_ERRORS_ARE_FATAL` when it was made before `MPI_COMM_WORLD` was given another handler,
+    /// and a window has it in any case: that is what Open MPI does. MPICH and those that come from it ask `MPI_COMM_WORLD`, and
+    /// programs count on that. The two differ for jobs only that would end.
+    pub fn judge_of(&self, holder: Holder) -> (Holder, ErrhandlerHandle) {
+        let known = |holder| {
+            let handler = self.errhandler(holder).ok()?;
+            Some((holder, handler))
+        };
+        let of = known(holder).or_else(|| known(holder.stand_in(self)));
+        match of.unwrap_or((holder, NOT_CHOSEN)) {
+            (of, NOT_CHOSEN) => known(Holder::Comm(mpi::MPI_COMM_WORLD))
+                .filter(|(_, handler)| *handler != NOT_CHOSEN)
+                .unwrap_or((of, ERRORS_ARE_FATAL)),
+            chosen => chosen,
         }
     }
 
@@ -138,9 +158,7 @@ impl State {
         Ok(match holder {
             Holder::Comm(word) => match self.comms.get(word) {
                 Ok(comm) => comm.errhandler,
-                Err(_) if self.comms.set().is_err() && holder == Holder::COMM_SELF => {
-                    ERRORS_ARE_FATAL
-                }
+                Err(_) if self.comms.set().is_err() && holder == Holder::COMM_SELF => NOT_CHOSEN,
                 Err(error) => return Err(error),
             },
             Holder::Win(word) => {

@@ -46,18 +46,10 @@ pub fn raise(a: &Args<'_>, error: &MpiError) -> i32 {
 
 /// Raises `error` of function `function` on the object `holder`.
 pub fn raise_on(holder: Holder, function: FnId, error: &MpiError) -> i32 {
-    let (reaction, holder) = {
+    let (holder, reaction) = {
         let state = state();
-        match state.errhandler(holder) {
-            Ok(handler) => (state.objects.reaction(handler), holder),
-            Err(_) => {
-                let stand_in = holder.stand_in(&state);
-                let reaction = state
-                    .errhandler(stand_in)
-                    .map_or(Reaction::Fatal, |handler| state.objects.reaction(handler));
-                (reaction, stand_in)
-            }
-        }
+        let (holder, handler) = state.judge_of(holder);
+        (holder, state.objects.reaction(handler))
     };
     react(reaction, holder, function, error)
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::abi::MAX_OBJECT_NAME;
 use crate::attr::Attributes;
-use crate::errhandler::ERRORS_ARE_FATAL;
+use crate::errhandler::NOT_CHOSEN;
 use crate::error::ObjectError;
 use crate::group::{Group, GroupComparison, GroupRank, WorldRank};
 use crate::handle::{CommHandle, ErrhandlerHandle, kind};
@@ -71,7 +71,7 @@ impl Communicator {
             rank,
             topology: Topology::None,
             name: CString::default(),
-            errhandler: ERRORS_ARE_FATAL,
+            errhandler: NOT_CHOSEN,
             attributes: Attributes::default(),
             info: Info::default(),
         })

@@ -13,6 +13,10 @@ pub const ERRORS_ABORT: ErrhandlerHandle = ErrhandlerHandle::predefined(0x142);
 /// Return the code.
 pub const ERRORS_RETURN: ErrhandlerHandle = ErrhandlerHandle::predefined(0x143);
 
+/// Nobody has chosen one, neither for the object nor for the one that it inherited from. The application sees
+/// [`ERRORS_ARE_FATAL`]; whether that is what happens is decided when there is an error, see `mana_engine`'s `holder`.
+pub const NOT_CHOSEN: ErrhandlerHandle = ErrhandlerHandle::predefined(0x140);
+
 /// What kind of object a handler is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ErrhandlerKind {

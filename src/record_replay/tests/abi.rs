@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mana_record_replay::abi;
 use mana_record_replay::comm::{COMM_SELF, COMM_WORLD};
-use mana_record_replay::datatype::{Combiner, PREDEFINED};
-use mana_record_replay::errhandler::{ERRORS_ABORT, ERRORS_ARE_FATAL, ERRORS_RETURN};
+use mana_record_replay::datatype::{Class, Combiner, PREDEFINED, Predefined};
+use mana_record_replay::errhandler::{ERRORS_ABORT, ERRORS_ARE_FATAL, ERRORS_RETURN, NOT_CHOSEN};
 use mana_record_replay::error_class::CLASSES;
 use mana_record_replay::group::GROUP_EMPTY;
 use mana_record_replay::handle::{Handle, Kind, kind};
@@ -32,7 +32,8 @@ fn handles(c_type: &str) -> BTreeMap<&'static str, i64> {
 /// `MPI_Type_get_name` says one of the names that some types have two of, not always the one that the table has first.
 #[test]
 fn datatypes() {
-    for row in PREDEFINED {
+    let in_the_abi = |row: &&Predefined| !is_marker(row);
+    for row in PREDEFINED.iter().filter(in_the_abi) {
         assert_eq!(
             i64::from(row.handle.word()),
             value(row.name),
@@ -42,9 +43,33 @@ fn datatypes() {
     }
     let ours: BTreeSet<_> = PREDEFINED
         .iter()
+        .filter(in_the_abi)
         .map(|row| i64::from(row.handle.word()))
         .collect();
     assert_eq!(ours, handles("MPI_Datatype").into_values().collect());
+}
+
+/// MPI_LB and MPI_UB are ours: mpi.h says so beside the ABI's, and no handle of the ABI is the same.
+#[test]
+fn markers() {
+    let header = include_str!("../../stub_abi/include/mpi.h");
+    for row in PREDEFINED.iter().filter(|row| is_marker(row)) {
+        let word = row.handle.word();
+        let line = format!("#define {} ((MPI_Datatype){word:#x})", row.name);
+        assert!(header.contains(&line), "{line}");
+        let taken: Vec<_> = CONSTANTS
+            .iter()
+            .filter(|c| c.value == i64::from(word))
+            .collect();
+        assert!(
+            taken.iter().all(|c| c.c_type != "MPI_Datatype"),
+            "{taken:?}"
+        );
+    }
+}
+
+fn is_marker(row: &Predefined) -> bool {
+    matches!(row.class, Class::LowerBound | Class::UpperBound)
 }
 
 #[test]
@@ -81,6 +106,7 @@ fn other_handles() {
     check(COMM_SELF, "MPI_COMM_SELF");
     check(GROUP_EMPTY, "MPI_GROUP_EMPTY");
     check(INFO_ENV, "MPI_INFO_ENV");
+    check(NOT_CHOSEN, "MPI_ERRHANDLER_NULL");
     check(ERRORS_ARE_FATAL, "MPI_ERRORS_ARE_FATAL");
     check(ERRORS_ABORT, "MPI_ERRORS_ABORT");
     check(ERRORS_RETURN, "MPI_ERRORS_RETURN");

@@ -3014,7 +3014,14 @@ int PMPI_Status_f2f08(const MPI_Fint f_status[], MPI_F08_status *f08_status);
 int PMPI_Status_f082f(const MPI_F08_status *f08_status, MPI_Fint f_status[]);
 
 /* ---- What MPI-3 removed and programs still call, by what it was replaced with; none of it is in the ABI.
- *      MPI_LB and MPI_UB have no such replacement. A program's own definitions of these names come first. */
+ *      MPI_LB and MPI_UB are handles of mana's own. A program's own definitions of these names come first. */
+
+#ifndef MPI_LB
+#define MPI_LB ((MPI_Datatype)0x2fe)
+#endif
+#ifndef MPI_UB
+#define MPI_UB ((MPI_Datatype)0x2ff)
+#endif
 
 typedef MPI_Comm_errhandler_function MPI_Handler_function;
 

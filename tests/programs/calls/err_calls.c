@@ -23,6 +23,7 @@ static void handlers(void) {
     MPI_Errhandler mine, got;
     MPI_Comm comm, copy;
     int value = 0;
+    calls = 0;
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     MPI_Comm_create_errhandler(handler, &mine);
     MPI_Comm_set_errhandler(comm, mine);
@@ -56,6 +57,35 @@ static void handlers(void) {
     MPI_Comm_free(&comm);
     CHECK(MPI_Comm_set_errhandler(MPI_COMM_NULL, MPI_ERRORS_RETURN) != MPI_SUCCESS);
     CHECK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRHANDLER_NULL) != MPI_SUCCESS);
+}
+
+/* Where nobody chose a handler, MPI_COMM_WORLD's judges, as in MPICH; by the standard's letter, and in Open MPI, the job ends. */
+static void handlers_nobody_chose(void) {
+    MPI_Errhandler mine, got;
+    MPI_Comm copy;
+    MPI_Win win;
+    int value = 0;
+    calls = 0;
+    MPI_Comm_dup(MPI_COMM_SELF, &copy);
+    MPI_Win_create(&value, sizeof value, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &win);
+    MPI_Comm_get_errhandler(copy, &got);
+    CHECK(got == MPI_ERRORS_ARE_FATAL);
+    MPI_Win_get_errhandler(win, &got);
+    CHECK(got == MPI_ERRORS_ARE_FATAL);
+    CHECK_ERROR(MPI_Send(&value, 1, MPI_INT, 5, 0, copy), MPI_ERR_RANK);
+    CHECK_ERROR(MPI_Win_set_attr(win, MPI_KEYVAL_INVALID, NULL), MPI_ERR_KEYVAL);
+
+    MPI_Comm_create_errhandler(handler, &mine);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, mine);
+    CHECK_ERROR(MPI_Send(&value, 1, MPI_INT, 5, 0, copy), MPI_ERR_RANK);
+    CHECK(calls == 1 && seen_comm == MPI_COMM_WORLD);
+    MPI_Comm_set_errhandler(copy, MPI_ERRORS_RETURN);
+    CHECK_ERROR(MPI_Send(&value, 1, MPI_INT, 5, 0, copy), MPI_ERR_RANK);
+    CHECK(calls == 1);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Errhandler_free(&mine);
+    MPI_Win_free(&win);
+    MPI_Comm_free(&copy);
 }
 
 static void strings(void) {
@@ -145,11 +175,25 @@ static void results(void) {
     CHECK(MPI_Cart_create(MPI_COMM_WORLD, 1, dims, periods, 0, &comm) != MPI_SUCCESS && comm == MPI_COMM_NULL);
 }
 
+/* For no elements the datatype may be the null handle, as in MPICH; for some it may not. */
+static void of_no_elements(void) {
+    int value = 0;
+    MPI_Request request;
+    CHECK_INT(MPI_Irecv(NULL, 0, MPI_DATATYPE_NULL, check_rank, 3, MPI_COMM_WORLD, &request), MPI_SUCCESS);
+    CHECK_INT(MPI_Send(NULL, 0, MPI_DATATYPE_NULL, check_rank, 3, MPI_COMM_WORLD), MPI_SUCCESS);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    CHECK_ERROR(MPI_Send(&value, 1, MPI_DATATYPE_NULL, check_rank, 3, MPI_COMM_WORLD), MPI_ERR_TYPE);
+}
+
 int main(int argc, char **argv) {
     check_begin(&argc, &argv, 2);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     of_nothing();
     results();
+    if (check_under_mana()) {
+        handlers_nobody_chose();
+        of_no_elements();
+    }
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
     handlers();
     overwritten();

@@ -239,7 +239,7 @@ static void errors(void) {
     if (!check_under_mana()) return;
     CHECK_ERROR(MPI_Type_contiguous(-1, MPI_INT, &made), MPI_ERR_COUNT);
     CHECK(MPI_Type_create_subarray(1, (int[]){4}, (int[]){3}, (int[]){2}, MPI_ORDER_C, MPI_INT, &made) != MPI_SUCCESS);
-    CHECK_ERROR(MPI_Send(NULL, 0, MPI_DATATYPE_NULL, MPI_PROC_NULL, 0, MPI_COMM_WORLD), MPI_ERR_TYPE);
+    CHECK_ERROR(MPI_Send(n, 1, MPI_DATATYPE_NULL, MPI_PROC_NULL, 0, MPI_COMM_WORLD), MPI_ERR_TYPE);
 }
 
 #if MPI_VERSION >= 4
@@ -326,6 +326,40 @@ static void removed_names(void) {
     CHECK_ERROR(MPI_Type_lb(MPI_INT, NULL), MPI_ERR_ARG);
     MPI_Errhandler_set(MPI_COMM_WORLD, handler);
 }
+
+/* MPI_LB and MPI_UB, which MPI-3 removed, set a struct's bounds, and those of what is made of it (MPI-2.2 section 4.1.7). */
+static void removed_bounds(void) {
+    MPI_Datatype old[3] = {MPI_LB, MPI_INT, MPI_UB}, only_lb = MPI_LB, type, row, read[3];
+    MPI_Aint displacements[3] = {-4, 0, 12}, at = 10, lb, ub, extent, addresses[3];
+    int lengths[3] = {1, 1, 1}, size, integers[4], values[8], got[2] = {0, 0}, length, one = 1;
+    char name[MPI_MAX_OBJECT_NAME];
+    MPI_Status status;
+    MPI_Type_struct(3, lengths, displacements, old, &type);
+    MPI_Type_contiguous(2, type, &row);
+    MPI_Type_commit(&row);
+    MPI_Type_lb(row, &lb);
+    MPI_Type_ub(row, &ub);
+    MPI_Type_size(row, &size);
+    CHECK_INT((int)lb, -4);
+    CHECK_INT((int)ub, 28);
+    CHECK_INT(size, 8);
+    for (int i = 0; i < 8; i++) values[i] = i;
+    /* Elements are 16 bytes apart. */
+    MPI_Sendrecv(values, 1, row, check_rank, 7, got, 2, MPI_INT, check_rank, 7, MPI_COMM_WORLD, &status);
+    CHECK_INT(got[0], 0);
+    CHECK_INT(got[1], 4);
+    MPI_Type_get_contents(type, 4, 3, 3, integers, addresses, read);
+    CHECK(read[0] == MPI_LB && read[2] == MPI_UB);
+    MPI_Type_free(&row);
+    MPI_Type_free(&type);
+    MPI_Type_get_name(MPI_UB, name, &length);
+    CHECK(strcmp(name, "MPI_UB") == 0);
+    /* Without an upper bound it ends where its data does; there is none. */
+    MPI_Type_struct(1, &one, &at, &only_lb, &type);
+    MPI_Type_extent(type, &extent);
+    CHECK_INT((int)extent, -10);
+    MPI_Type_free(&type);
+}
 #endif
 
 int main(int argc, char **argv) {
@@ -340,6 +374,7 @@ int main(int argc, char **argv) {
     fortran_types();
 #ifdef MANA_MPI_H
     removed_names();
+    removed_bounds();
 #endif
     if (check_under_mana()) {
 #ifdef MPI_REAL2

@@ -34,6 +34,9 @@ const MOST_GIB: u32 = 2;
 const RENAMED: &str = "-DMPIX_Delete_error_class=MPI_Remove_error_class \
     -DMPIX_Delete_error_code=MPI_Remove_error_code -DMPIX_Delete_error_string=MPI_Remove_error_string";
 
+/// Open MPI 4 has the functions that MPI-3 removed, and its header declares them to those who insist.
+const REMOVED: &str = "-DOMPI_OMIT_MPI1_COMPAT_DECLS=0";
+
 impl Suite for Mpich {
     fn name(&self) -> &'static str {
         "mpich"
@@ -78,8 +81,8 @@ impl Suite for Mpich {
 
 /// Runs their configure with the wrapper of this place, and makes what all programs share.
 fn configure(place: &Place<'_>, source: &Path) -> Result<PathBuf> {
-    let (name, wrapper, renamed) = match place.side {
-        Side::Native => (place.mpi.name, place.mpi.mpicc(), ""),
+    let (name, wrapper, flags) = match place.side {
+        Side::Native => (place.mpi.name, place.mpi.mpicc(), REMOVED),
         Side::Mana | Side::Restarted => ("mana", place.install.mpicc(), RENAMED),
     };
     let build = home().join("mpich").join(name);
@@ -92,7 +95,7 @@ fn configure(place: &Place<'_>, source: &Path) -> Result<PathBuf> {
             .current_dir(&build)
             .arg(format!("MPICC={}", wrapper.display()))
             .arg(format!("CC={}", wrapper.display()))
-            .arg(format!("CPPFLAGS={renamed}"))
+            .arg(format!("CPPFLAGS={flags}"))
             .args([
                 "--disable-fortran",
                 "--disable-cxx",

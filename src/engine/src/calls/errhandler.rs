@@ -6,7 +6,7 @@
 
 use mana_record_replay::address::{CallbackLanguage, UpperAddress};
 use mana_record_replay::errhandler::{
-    ERRORS_ABORT, ERRORS_ARE_FATAL, ERRORS_RETURN, Errhandler, ErrhandlerKind,
+    ERRORS_ABORT, ERRORS_ARE_FATAL, ERRORS_RETURN, Errhandler, ErrhandlerKind, NOT_CHOSEN,
 };
 use mana_record_replay::error_class::ErrorClass;
 use mana_record_replay::handle::ErrhandlerHandle;
@@ -97,11 +97,14 @@ fn set(a: &mut Args<'_>, kind: ErrhandlerKind) -> Call {
 fn get(a: &mut Args<'_>, kind: ErrhandlerKind) -> Call {
     let handler = {
         let mut state = state();
-        let handler = state.errhandler(Holder::new(kind, a.raw(0)))?;
-        if !is_predefined(handler) {
-            state.objects.errhandlers.add_user_reference(handler)?;
+        match state.errhandler(Holder::new(kind, a.raw(0)))? {
+            NOT_CHOSEN => ERRORS_ARE_FATAL,
+            handler if is_predefined(handler) => handler,
+            handler => {
+                state.objects.errhandlers.add_user_reference(handler)?;
+                handler
+            }
         }
-        handler
     };
     a.set_handle(1, u64::from(handler.word()));
     Ok(())

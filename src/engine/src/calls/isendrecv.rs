@@ -3,7 +3,7 @@
 use mana_table::constants as mpi;
 use mana_table::fns;
 
-use super::p2p::{hand_out, send_args};
+use super::p2p::{element_type, hand_out, send_args};
 use crate::args::Args;
 use crate::deliver;
 use crate::engine::state;
@@ -48,7 +48,7 @@ pub fn halves(a: &Args<'_>) -> (ReceiveArgs, SendArgs) {
     let receive = ReceiveArgs {
         buffer: a.raw(5),
         count: a.count(6),
-        datatype: a.raw(7),
+        datatype: element_type(a, 6),
         source: a.int(8),
         tag: a.int(9),
         comm,

@@ -23,11 +23,21 @@ pub(super) fn send_args(a: &Args<'_>, function: FnId) -> SendArgs {
     SendArgs {
         buffer: a.raw(0),
         count: a.count(1),
-        datatype: a.raw(2),
+        datatype: element_type(a, 1),
         destination: a.int(3),
         tag: a.int(4),
         comm: a.raw(5),
         function: function.0,
+    }
+}
+
+/// The datatype after the count that is argument `i`. For no elements it may be `MPI_DATATYPE_NULL`, as in MPICH and what
+/// comes from it: programs count on that. Open MPI refuses it.
+#[inline]
+pub(super) fn element_type(a: &Args<'_>, i: usize) -> u64 {
+    match (a.count(i), a.raw(i + 1)) {
+        (0, mpi::MPI_DATATYPE_NULL) => mpi::MPI_BYTE,
+        (_, datatype) => datatype,
     }
 }
 
@@ -36,7 +46,7 @@ fn receive_args(a: &Args<'_>) -> ReceiveArgs {
     ReceiveArgs {
         buffer: a.raw(0),
         count: a.count(1),
-        datatype: a.raw(2),
+        datatype: element_type(a, 1),
         source: a.int(3),
         tag: a.int(4),
         comm: a.raw(5),
@@ -224,7 +234,7 @@ fn start_matched(a: &mut Args<'_>) -> Result<Request, MpiError> {
     let args = ReceiveArgs {
         buffer: a.raw(0),
         count: a.count(1),
-        datatype: a.raw(2),
+        datatype: element_type(a, 1),
         source: matched.completion.source,
         tag: matched.completion.tag,
         comm: matched.comm,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use mana_drain::Start;
 use mana_native::Native;
-use mana_record_replay::errhandler::ERRORS_ARE_FATAL;
+use mana_record_replay::errhandler::NOT_CHOSEN;
 use mana_record_replay::hints;
 use mana_record_replay::info::Info;
 use mana_record_replay::win::{SharedMemory, Window, WindowMemory};
@@ -189,7 +189,7 @@ fn finish(comm: &CommSlot, memory: WindowMemory, info: Info) -> Result<(u64, u64
     let below = windows::make(native()?, comm, &memory, page)?;
     let window = Window {
         name: Default::default(),
-        errhandler: ERRORS_ARE_FATAL,
+        errhandler: NOT_CHOSEN,
         attributes: Default::default(),
         info,
         comm: comm.handle(),

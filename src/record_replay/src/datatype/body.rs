@@ -12,7 +12,7 @@
 //! Markers are sticky: a type that contains a resized one has its bounds at the outermost markers, wherever its data lies
 //! (MPI 4.1 section 5.1.6). Arithmetic is checked: a type that exceeds 63 bits is refused.
 
-use super::predefined::Predefined;
+use super::predefined::{Class, Predefined};
 use super::shape::Shape;
 use super::signature::Signature;
 use crate::error::ObjectError;
@@ -21,8 +21,8 @@ use crate::error::ObjectError;
 #[derive(Clone, Debug)]
 pub struct Body {
     pub(super) size_bytes: i64,
-    /// Explicit bounds, from MPI_Type_create_resized and the array constructors.
-    pub(super) markers: Option<Bounds>,
+    /// Explicit bounds, from MPI_Type_create_resized, the array constructors, MPI_LB and MPI_UB.
+    pub(super) markers: Markers,
     /// Bounds of the data; None when there is no data.
     pub(super) data: Option<Bounds>,
     /// Bounds of the types it is made of, each with its padding; None when there is no data.
@@ -63,12 +63,42 @@ impl Bounds {
     }
 }
 
+/// Explicit bounds, as far as there are any: MPI_LB and MPI_UB set one each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Markers {
+    pub(super) lb: Option<i64>,
+    pub(super) ub: Option<i64>,
+}
+
+impl Markers {
+    fn shifted(self, offset: i64) -> Result<Self, ObjectError> {
+        let shifted = |at: Option<i64>| at.map(|at| add(at, offset)).transpose();
+        Ok(Self {
+            lb: shifted(self.lb)?,
+            ub: shifted(self.ub)?,
+        })
+    }
+
+    /// The outermost.
+    fn joined(self, other: Self) -> Self {
+        Self {
+            lb: self.lb.into_iter().chain(other.lb).min(),
+            ub: self.ub.into_iter().chain(other.ub).max(),
+        }
+    }
+
+    /// Of `count` copies at a distance of `step`.
+    fn repeated(self, count: i64, step: i64) -> Result<Self, ObjectError> {
+        Ok(self.joined(self.shifted(mul(step, count - 1)?)?))
+    }
+}
+
 impl Body {
     /// No data.
     pub(super) fn empty() -> Self {
         Self {
             size_bytes: 0,
-            markers: None,
+            markers: Markers::default(),
             data: None,
             parts: None,
             alignment_bytes: 1,
@@ -78,12 +108,23 @@ impl Body {
         }
     }
 
-    /// One element of a basic type.
+    /// One element of a basic type, or a marker.
     pub(super) fn basic(row: &Predefined) -> Self {
+        let (lb, ub) = (
+            (row.class == Class::LowerBound).then_some(0),
+            (row.class == Class::UpperBound).then_some(0),
+        );
+        let markers = Markers { lb, ub };
+        if markers != Markers::default() {
+            return Self {
+                markers,
+                ..Self::empty()
+            };
+        }
         let length = i64::from(row.size_bytes);
         Self {
             size_bytes: length,
-            markers: None,
+            markers,
             data: Some(Bounds { lb: 0, ub: length }),
             parts: Some(Bounds { lb: 0, ub: length }),
             alignment_bytes: i64::from(row.alignment_bytes),
@@ -109,7 +150,7 @@ impl Body {
         };
         Ok(Self {
             size_bytes: mul(self.size_bytes, count)?,
-            markers: around(self.markers)?,
+            markers: self.markers.repeated(count, step)?,
             data: around(self.data)?,
             parts: around(self.parts)?,
             alignment_bytes: self.alignment_bytes,
@@ -143,13 +184,7 @@ impl Body {
     fn append(&mut self, offset: i64, part: &Self) -> Result<(), ObjectError> {
         self.size_bytes = add(self.size_bytes, part.size_bytes)?;
         self.signature = self.signature.then(part.signature);
-        if let Some(markers) = part.markers {
-            let markers = markers.shifted(offset)?;
-            self.markers = Some(
-                self.markers
-                    .map_or(markers, |before| before.joined(markers)),
-            );
-        }
+        self.markers = self.markers.joined(part.markers.shifted(offset)?);
         let (Some(data), Some(parts)) = (part.data, part.parts) else {
             return Ok(());
         };
@@ -165,10 +200,10 @@ impl Body {
     /// The same data with explicit bounds.
     pub(super) fn resized(self, lb: i64, extent: i64) -> Result<Self, ObjectError> {
         Ok(Self {
-            markers: Some(Bounds {
-                lb,
-                ub: add(lb, extent)?,
-            }),
+            markers: Markers {
+                lb: Some(lb),
+                ub: Some(add(lb, extent)?),
+            },
             ..self
         })
     }

@@ -22,13 +22,17 @@ pub struct Layout {
 impl Layout {
     /// Settles the bounds of a body.
     pub(super) fn of(mut body: Body) -> Self {
-        let padded = body.parts.map(|all| padded(all, body.alignment_bytes));
-        let bounds = body.markers.or(padded);
-        body.parts = padded;
-        Self {
-            bounds: bounds.unwrap_or(Bounds { lb: 0, ub: 0 }),
-            body,
-        }
+        let padded_from = |lb: Option<i64>| {
+            body.parts
+                .map(|all| padded(all, lb.unwrap_or(all.lb), body.alignment_bytes))
+        };
+        let natural = padded_from(body.markers.lb).unwrap_or(Bounds { lb: 0, ub: 0 });
+        let bounds = Bounds {
+            lb: body.markers.lb.unwrap_or(natural.lb),
+            ub: body.markers.ub.unwrap_or(natural.ub),
+        };
+        body.parts = padded_from(None);
+        Self { bounds, body }
     }
 
     pub(super) const fn body(&self) -> &Body {
@@ -135,8 +139,9 @@ impl Layout {
     }
 }
 
-fn padded(data: Bounds, alignment_bytes: i64) -> Bounds {
-    let beyond = (data.ub - data.lb).rem_euclid(alignment_bytes);
+/// The bounds with an upper one that makes the extent from `lb` on a multiple of the alignment.
+fn padded(data: Bounds, lb: i64, alignment_bytes: i64) -> Bounds {
+    let beyond = data.ub.wrapping_sub(lb).rem_euclid(alignment_bytes);
     let padding = if beyond == 0 {
         0
     } else {

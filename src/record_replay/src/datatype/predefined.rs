@@ -6,6 +6,9 @@
 //!
 //! Handles are those of the MPI 5.0 standard ABI. Sizes of C types are the System V x86-64 ABI's; default Fortran types are
 //! gfortran's (INTEGER, REAL, LOGICAL of 4 bytes). external32 sizes are from MPI 4.1 section 14.5.2.
+//!
+//! MPI-3 removed MPI_LB and MPI_UB (MPI-2.2 section 4.1.7), so the ABI has no handles for them; old programs still use them.
+//! Theirs are our own, two that the ABI leaves free, and they are markers of [`super::body`], as MPI_Type_create_resized is.
 
 use std::sync::OnceLock;
 
@@ -36,6 +39,10 @@ pub enum Class {
     Pair,
     /// MPI_PACKED.
     Packed,
+    /// MPI_LB: no data, where a type that has it begins.
+    LowerBound,
+    /// MPI_UB: no data, where a type that has it ends.
+    UpperBound,
 }
 
 /// A predefined datatype.
@@ -58,7 +65,8 @@ pub struct Predefined {
 }
 
 use Class::{
-    Byte, CInteger, Character, Complex, Float, FortranInteger, Logical, MultiLanguage, Packed, Pair,
+    Byte, CInteger, Character, Complex, Float, FortranInteger, Logical, LowerBound, MultiLanguage,
+    Packed, Pair, UpperBound,
 };
 
 const fn row(
@@ -163,6 +171,8 @@ pub const PREDEFINED: &[Predefined] = &[
     row(0x000002e2, "MPI_REAL16", 16, 16, Float, 16, None),
     row(0x000002e3, "MPI_COMPLEX16", 16, 8, Complex, 16, None),
     row(0x000002eb, "MPI_COMPLEX32", 32, 16, Complex, 32, None),
+    row(0x000002fe, "MPI_LB", 0, 1, LowerBound, 0, None),
+    row(0x000002ff, "MPI_UB", 0, 1, UpperBound, 0, None),
 ];
 
 /// The handle below which the predefined datatypes lie, and from which on.
@@ -237,12 +247,12 @@ mod tests {
                 "{}",
                 row.name
             );
-            assert_eq!(
-                layout.elements(),
-                if row.parts.is_some() { 2 } else { 1 },
-                "{}",
-                row.name
-            );
+            let elements = match (row.class, row.parts) {
+                (LowerBound | UpperBound, _) => 0,
+                (_, Some(parts)) => parts.len() as i64,
+                (_, None) => 1,
+            };
+            assert_eq!(layout.elements(), elements, "{}", row.name);
             assert_eq!(
                 layout.extent() % i64::from(row.alignment_bytes),
                 0,
@@ -254,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_null_handle_and_gaps_are_no_datatypes() {
-        for value in [0x200, 0x204, 0x211, 0x2ff, 0x300, 0x100, 0] {
+        for value in [0x200, 0x204, 0x211, 0x2fd, 0x300, 0x100, 0] {
             assert_eq!(predefined(DatatypeHandle::predefined(value)), None);
         }
     }

@@ -5,7 +5,8 @@
 
 use mana_record_replay::abi::DISTRIBUTE_DFLT_DARG;
 use mana_record_replay::datatype::{
-    Block, Constructor, DarrayDim, Datatypes, Distribution, Member, Order, SubarrayDim, predefined,
+    Block, Class, Constructor, DarrayDim, Datatypes, Distribution, Member, Order, SubarrayDim,
+    predefined,
 };
 use mana_record_replay::handle::DatatypeHandle;
 use proptest::prelude::*;
@@ -50,25 +51,24 @@ impl Naive {
     }
 
     pub fn lb(&self) -> i64 {
-        self.lb_markers
-            .iter()
-            .copied()
-            .min()
-            .unwrap_or_else(|| self.natural().0)
+        let marker = self.lb_markers.iter().copied().min();
+        marker.unwrap_or_else(|| self.natural().0)
     }
 
     pub fn ub(&self) -> i64 {
-        self.ub_markers
-            .iter()
-            .copied()
-            .max()
-            .unwrap_or_else(|| self.natural().1)
+        let marker = self.ub_markers.iter().copied().max();
+        marker.unwrap_or_else(|| self.padded_from(self.lb()))
     }
 
     /// First byte and end, explicit bounds aside: as far as its parts reach, and padded.
     fn natural(&self) -> (i64, i64) {
         let lb = self.parts.iter().map(|part| part.0).min();
         let lb = lb.unwrap_or_else(|| self.true_lb());
+        (lb, self.padded_from(lb))
+    }
+
+    /// The end that makes a multiple of the strictest alignment of what lies between it and `lb`.
+    fn padded_from(&self, lb: i64) -> i64 {
         let ub = self.parts.iter().map(|part| part.1).max();
         let ub = ub.unwrap_or_else(|| self.true_ub());
         let strictest = self
@@ -76,8 +76,7 @@ impl Naive {
             .iter()
             .map(|(basic, _)| i64::from(predefined(*basic).unwrap().alignment_bytes));
         let alignment = strictest.max().unwrap_or(1);
-        let padded = (ub..).find(|ub| (ub - lb) % alignment == 0).unwrap();
-        (lb, padded)
+        (ub..).find(|ub| (ub - lb) % alignment == 0).unwrap()
     }
 
     pub fn extent(&self) -> i64 {
@@ -213,11 +212,13 @@ impl Tree {
             Self::Basic(value) => {
                 let row = predefined(DatatypeHandle::predefined(*value)).unwrap();
                 let mut naive = Naive::default();
-                match row.parts {
-                    Some(parts) => naive
+                match (row.class, row.parts) {
+                    (Class::LowerBound, _) => naive.lb_markers.push(0),
+                    (Class::UpperBound, _) => naive.ub_markers.push(0),
+                    (_, Some(parts)) => naive
                         .entries
                         .extend(parts.map(|(at, half)| (half, i64::from(at)))),
-                    None => naive.entries.push((row.handle, 0)),
+                    (_, None) => naive.entries.push((row.handle, 0)),
                 }
                 naive
             }
@@ -456,9 +457,11 @@ fn constructor() -> impl Strategy<Value = Constructor> {
 }
 
 fn basic() -> impl Strategy<Value = Tree> {
-    // BYTE, SHORT, INT, DOUBLE, LONG_DOUBLE, DOUBLE_INT, SHORT_INT, C_FLOAT_COMPLEX.
-    prop::sample::select(vec![0x247, 0x208, 0x209, 0x214, 0x220, 0x229, 0x22c, 0x212])
-        .prop_map(Tree::Basic)
+    // BYTE, SHORT, INT, DOUBLE, LONG_DOUBLE, DOUBLE_INT, SHORT_INT, C_FLOAT_COMPLEX, LB, UB.
+    let values = vec![
+        0x247, 0x208, 0x209, 0x214, 0x220, 0x229, 0x22c, 0x212, 0x2fe, 0x2ff,
+    ];
+    prop::sample::select(values).prop_map(Tree::Basic)
 }
 
 /// Trees of up to four levels; type maps of at most a few thousand elements.
