@@ -55,6 +55,7 @@ fn ranks(text: &str) -> Option<u32> {
 fn one(place: &Place<'_>, source: &Path, ranks: u32) -> Result<Outcome> {
     let toolchain = match place.side {
         Side::Native => Toolchain::Native(place.mpi),
+        Side::StandardAbi => Toolchain::StandardAbi(place.mpi),
         Side::Mana | Side::Restarted => Toolchain::Mana(place.install),
     };
     match build_c(source, toolchain) {

@@ -25,6 +25,11 @@ pub(crate) fn class(entry: &Entry) -> Option<Class> {
     Some(pair(entry.native, entry.mana?))
 }
 
+/// Compares native programs of the standard ABI with mana's; `None` where it has not run under mana.
+pub(crate) fn standard_abi_class(entry: &Entry) -> Option<Class> {
+    Some(pair(entry.standard_abi, entry.mana?))
+}
+
 /// Compares native with restarted; `None` where it has not been restarted.
 pub(crate) fn restarted_class(entry: &Entry) -> Option<Class> {
     Some(pair(entry.native, entry.restarted?))

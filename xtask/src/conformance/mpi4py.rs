@@ -56,6 +56,7 @@ impl Suite for Mpi4py {
 fn python(place: &Place<'_>) -> Result<PathBuf> {
     mana_suite::python::environment(match place.side {
         Side::Native => Toolchain::Native(place.mpi),
+        Side::StandardAbi => Toolchain::StandardAbi(place.mpi),
         Side::Mana | Side::Restarted => Toolchain::Mana(place.install),
     })
 }
@@ -117,7 +118,7 @@ fn attempt(
         .directory(tests)
         .args([python])
         .args(["main.py", "-v", "-i", &only_it]);
-    if place.side == Side::Native {
+    if matches!(place.side, Side::Native | Side::StandardAbi) {
         for (name, value) in mana_suite::python::native_env(place.mpi)? {
             job = job.env(name, value);
         }

@@ -81,11 +81,13 @@ impl Suite for Mpich {
 
 /// Runs their configure with the wrapper of this place, and makes what all programs share.
 fn configure(place: &Place<'_>, source: &Path) -> Result<PathBuf> {
+    let name = place.mpi.name;
     let (name, wrapper, flags) = match place.side {
-        Side::Native => (place.mpi.name, place.mpi.mpicc(), REMOVED),
-        Side::Mana | Side::Restarted => ("mana", place.install.mpicc(), RENAMED),
+        Side::Native => (name.to_owned(), place.mpi.mpicc(), REMOVED),
+        Side::StandardAbi => (format!("{name}-abi"), place.mpi.mpicc_abi(), RENAMED),
+        Side::Mana | Side::Restarted => ("mana".to_owned(), place.install.mpicc(), RENAMED),
     };
-    let build = home().join("mpich").join(name);
+    let build = home().join("mpich").join(&name);
     let done = build.join("complete");
     if !done.exists() {
         eprintln!("   configuring MPICH's tests for {name}");
@@ -116,7 +118,7 @@ fn configure(place: &Place<'_>, source: &Path) -> Result<PathBuf> {
 /// What the wrapper of this place needs in its environment.
 fn compiler_env(place: &Place<'_>) -> Vec<(&'static str, PathBuf)> {
     match place.side {
-        Side::Native => place.mpi.compiler_env(),
+        Side::Native | Side::StandardAbi => place.mpi.compiler_env(),
         Side::Mana | Side::Restarted => Vec::new(),
     }
 }

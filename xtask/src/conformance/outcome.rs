@@ -61,6 +61,8 @@ pub(crate) type Outcomes = BTreeMap<String, Outcome>;
 pub(crate) enum Side {
     /// Built and run with the MPI itself.
     Native,
+    /// The same, built with the MPI's wrapper for the standard ABI: with the handles that mana has, too.
+    StandardAbi,
     /// Built with `mana-mpicc`, run with mana over the MPI.
     Mana,
     /// The same, killed after a checkpoint and restarted over the next MPI.
@@ -71,6 +73,7 @@ impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Native => "native",
+            Self::StandardAbi => "standard ABI",
             Self::Mana => "mana",
             Self::Restarted => "restarted",
         })

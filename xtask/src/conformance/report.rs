@@ -1,28 +1,67 @@
 //! The table of all results, and the differences; on stdout, and as CONFORMANCE.md, where what stands already of other
 //! combinations stays (`earlier`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use mana_suite::{Result, places};
 
-use super::compare::{Class, class, restarted_class};
+use super::compare::{Class, class, restarted_class, standard_abi_class};
 use super::earlier::{COLUMNS, Cases, Column, Counts, Earlier, RowName};
 use super::known;
 use super::outcome::Verdict;
 use super::store::{Entry, Key, Store};
 use crate::sources::file;
 
-/// A line of the table: suite, MPI, ranks (0: as each case wants), and whether through a restart.
-type Row<'s> = (&'s str, &'s str, u32, bool);
+/// What a row compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compared {
+    /// Native programs with mana's.
+    Plainly,
+    /// Native programs of the standard ABI with mana's.
+    InStandardAbi,
+    /// Native programs with mana's through a restart.
+    Restarted,
+}
+
+impl Compared {
+    const ALL: [Self; 3] = [Self::Plainly, Self::InStandardAbi, Self::Restarted];
+
+    /// The class of a case, if both have run.
+    fn class(self, entry: &Entry) -> Option<Class> {
+        match self {
+            Self::Plainly => class(entry),
+            Self::InStandardAbi => standard_abi_class(entry),
+            Self::Restarted => restarted_class(entry),
+        }
+    }
+
+    /// The verdicts that are compared.
+    fn verdicts(self, entry: &Entry) -> (Option<Verdict>, Option<Verdict>) {
+        match self {
+            Self::Plainly => (entry.native, entry.mana),
+            Self::InStandardAbi => (entry.standard_abi, entry.mana),
+            Self::Restarted => (entry.native, entry.restarted),
+        }
+    }
+
+    /// The MPI's name in the table.
+    fn shown(self, mpi: &str) -> String {
+        match self {
+            Self::Plainly => mpi.to_owned(),
+            Self::InStandardAbi => format!("{mpi}, native programs of the standard ABI"),
+            Self::Restarted => format!("{mpi}, restarted under the next"),
+        }
+    }
+}
 
 /// A case that differs, and the two verdicts.
 struct Difference<'s> {
     key: &'s Key,
     native: Option<Verdict>,
     mana: Verdict,
-    restarted: bool,
+    compared: Compared,
 }
 
 /// All results, sorted for reading.
@@ -44,37 +83,40 @@ impl<'s> Report<'s> {
             known: BTreeMap::new(),
             earlier: Earlier::default(),
             unneeded: known::unneeded(store.entries().filter_map(|(key, entry)| {
-                let classes = [class(entry), restarted_class(entry)];
+                let classes = Compared::ALL.map(|compared| compared.class(entry));
                 let has_run = classes.iter().any(Option::is_some);
                 let differs = |class| matches!(class, Some(Class::Differs | Class::Unsupported));
                 has_run.then(|| (key, classes.into_iter().any(differs)))
             })),
         };
+        let in_standard_abi: BTreeSet<_> = store
+            .entries()
+            .filter(|(_, entry)| entry.standard_abi.is_some())
+            .map(|(key, _)| (&key.suite, &key.mpi))
+            .collect();
         for (key, entry) in store.entries() {
-            report.add(key, entry, false, class(entry));
-            report.add(key, entry, true, restarted_class(entry));
+            report.add(key, entry, Compared::Plainly);
+            report.add(key, entry, Compared::Restarted);
+            if in_standard_abi.contains(&(&key.suite, &key.mpi)) {
+                report.add(key, entry, Compared::InStandardAbi);
+            }
         }
         report.earlier = Earlier::parse(stands).with(&report.rows);
         report
     }
 
-    fn add(&mut self, key: &'s Key, entry: &Entry, restarted: bool, class: Option<Class>) {
-        let mana = if restarted {
-            entry.restarted
-        } else {
-            entry.mana
-        };
-        let (Some(class), Some(mana)) = (class, mana) else {
+    fn add(&mut self, key: &'s Key, entry: &Entry, compared: Compared) {
+        let (native, mana) = compared.verdicts(entry);
+        let (Some(class), Some(mana)) = (compared.class(entry), mana) else {
             return;
         };
-        let row = (key.suite.as_str(), key.mpi.as_str(), key.ranks, restarted);
         let known = known::reason(key);
         if class == Class::Differs || (class == Class::Unsupported && known.is_some()) {
             let difference = Difference {
                 key,
-                native: entry.native,
+                native,
                 mana,
-                restarted,
+                compared,
             };
             match known {
                 Some(reason) => self
@@ -94,7 +136,7 @@ impl<'s> Report<'s> {
             Class::Differs if known.is_some() => Column::Known,
             Class::Differs => Column::Other,
         };
-        let cases = self.rows.entry(shown_name(&row)).or_default();
+        let cases = self.rows.entry(shown_name(key, compared)).or_default();
         cases.insert(key.case.clone(), column);
     }
 
@@ -217,17 +259,12 @@ fn counted(cases: &Cases) -> Counts {
 }
 
 /// The first three columns of a row.
-fn shown_name((suite, mpi, ranks, restarted): &Row<'_>) -> RowName {
-    let ranks = match ranks {
+fn shown_name(key: &Key, compared: Compared) -> RowName {
+    let ranks = match key.ranks {
         0 => "each its own".to_owned(),
         ranks => ranks.to_string(),
     };
-    let mpi = if *restarted {
-        format!("{mpi}, restarted under the next")
-    } else {
-        (*mpi).to_owned()
-    };
-    ((*suite).to_owned(), mpi, ranks)
+    (key.suite.clone(), compared.shown(&key.mpi), ranks)
 }
 
 impl Difference<'_> {
@@ -243,7 +280,11 @@ impl Difference<'_> {
             1 => " on 1 rank".to_owned(),
             ranks => format!(" on {ranks} ranks"),
         };
-        let side = if self.restarted { "restarted" } else { "mana" };
+        // The words about a restart are the verdict's in these lines.
+        let (mpi, side) = match self.compared {
+            Compared::Restarted => (mpi.clone(), "restarted"),
+            compared => (compared.shown(mpi), "mana"),
+        };
         let native = self
             .native
             .map_or("not run".to_owned(), |verdict| verdict.to_string());
@@ -272,5 +313,8 @@ numbers have as a pass.
 *Pass*: on both sides, or under mana where natively nothing was asked for (`--native-if-needed`). *Pass under mana only*: the MPI
 skips it or gets it wrong, mana does not. *Unsupported*: mana said that it does not have a function that the case needs.
 *Difference*: it passes natively or is skipped there, or has not run natively, and does not pass under mana.
+*Native programs of the standard ABI*: the same results of mana, compared with what the MPI's own build for the standard ABI
+(`mpicc_abi`) makes of a program that does not pass (`--side standard-abi`). What goes wrong there, too, counts on another ABI's
+handles.
 
 ";

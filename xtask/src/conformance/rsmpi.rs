@@ -52,7 +52,7 @@ impl Suite for Rsmpi {
 /// Builds what builds; gives cargo's target directory, one per wrapper, and what it said.
 fn build(place: &Place<'_>, source: &Path) -> Result<(PathBuf, String)> {
     let (name, wrapper, lib, env) = match place.side {
-        Side::Native => (
+        Side::Native | Side::StandardAbi => (
             place.mpi.name,
             place.mpi.mpicc(),
             place.mpi.prefix().join("lib"),

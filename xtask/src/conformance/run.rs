@@ -73,7 +73,7 @@ pub(crate) fn job(place: &Place<'_>, ranks: u32, program: impl Into<PathBuf>) ->
         .watchdog(place.watchdog())
         .wrapped_in(["nice", "-n", "5"]);
     match place.side {
-        Side::Native => job,
+        Side::Native | Side::StandardAbi => job,
         Side::Mana => job
             .env("MANA_MPI", place.mpi.library())
             .env("MANA_CKPT_DIR", home().join("ckpts")),

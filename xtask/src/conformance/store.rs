@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub native: Option<Verdict>,
     pub mana: Option<Verdict>,
     #[serde(default)]
+    pub standard_abi: Option<Verdict>,
+    #[serde(default)]
     pub restarted: Option<Verdict>,
 }
 
@@ -91,6 +93,7 @@ impl Store {
         let entry = self.entries.entry(key).or_default();
         match side {
             Side::Native => entry.native = Some(verdict),
+            Side::StandardAbi => entry.standard_abi = Some(verdict),
             Side::Mana => entry.mana = Some(verdict),
             Side::Restarted => entry.restarted = Some(verdict),
         }
