@@ -182,6 +182,11 @@ impl Mpi {
         self.tool("mpicc_abi")
     }
 
+    /// Whether it has a library of the standard ABI: programs built for that ABI, with whatever MPI's wrapper, run with it.
+    pub fn has_standard_abi(&self) -> bool {
+        self.prefix().join("lib/libmpi_abi.so").exists()
+    }
+
     /// Its launcher.
     pub fn mpiexec(&self) -> PathBuf {
         match self.source {

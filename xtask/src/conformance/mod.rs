@@ -91,8 +91,8 @@ enum Name {
 enum OneSide {
     /// Natively.
     Native,
-    /// Natively, built with MPICH 5's wrapper for the standard ABI, what does not pass under mana: of a program that needs
-    /// an MPI's own handles it says so. MPICH's suite only.
+    /// Natively, but built for the standard ABI (with MPICH 5's `mpicc_abi`) and run with the MPI's library of that ABI, what
+    /// does not pass under mana: of a program that counts on an MPI's own handles it says so. MPICH's suite only.
     StandardAbi,
     /// Under mana.
     Mana,
@@ -193,6 +193,13 @@ fn run_suites(options: &Options, store: &mut Store) -> Result<()> {
         };
         for mpi in &mpis {
             mpi.provision()?;
+            if options.side == Some(OneSide::StandardAbi) {
+                if !mpi.has_standard_abi() {
+                    eprintln!("== {} has no library of the standard ABI", mpi.name);
+                    continue;
+                }
+                mpi::MPICH_5.provision()?;
+            }
             for &ranks in ranks {
                 for side in sides(options) {
                     run_one(options, store, suite, (mpi, ranks, *side), &install)?;

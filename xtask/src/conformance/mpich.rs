@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mana_suite::mpi::MPICH_5;
 use mana_suite::{JobSpec, Result, command};
 
 use super::fetch;
@@ -81,13 +82,13 @@ impl Suite for Mpich {
 
 /// Runs their configure with the wrapper of this place, and makes what all programs share.
 fn configure(place: &Place<'_>, source: &Path) -> Result<PathBuf> {
-    let name = place.mpi.name;
     let (name, wrapper, flags) = match place.side {
-        Side::Native => (name.to_owned(), place.mpi.mpicc(), REMOVED),
-        Side::StandardAbi => (format!("{name}-abi"), place.mpi.mpicc_abi(), RENAMED),
-        Side::Mana | Side::Restarted => ("mana".to_owned(), place.install.mpicc(), RENAMED),
+        Side::Native => (place.mpi.name, place.mpi.mpicc(), REMOVED),
+        // What is built for the standard ABI runs with any library that has it.
+        Side::StandardAbi => ("standard-abi", MPICH_5.mpicc_abi(), RENAMED),
+        Side::Mana | Side::Restarted => ("mana", place.install.mpicc(), RENAMED),
     };
-    let build = home().join("mpich").join(&name);
+    let build = home().join("mpich").join(name);
     let done = build.join("complete");
     if !done.exists() {
         eprintln!("   configuring MPICH's tests for {name}");
@@ -118,8 +119,8 @@ fn configure(place: &Place<'_>, source: &Path) -> Result<PathBuf> {
 /// What the wrapper of this place needs in its environment.
 fn compiler_env(place: &Place<'_>) -> Vec<(&'static str, PathBuf)> {
     match place.side {
-        Side::Native | Side::StandardAbi => place.mpi.compiler_env(),
-        Side::Mana | Side::Restarted => Vec::new(),
+        Side::Native => place.mpi.compiler_env(),
+        Side::StandardAbi | Side::Mana | Side::Restarted => Vec::new(),
     }
 }
 

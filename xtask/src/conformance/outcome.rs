@@ -61,7 +61,7 @@ pub(crate) type Outcomes = BTreeMap<String, Outcome>;
 pub(crate) enum Side {
     /// Built and run with the MPI itself.
     Native,
-    /// The same, built with the MPI's wrapper for the standard ABI: with the handles that mana has, too.
+    /// Built for the standard ABI, which mana has, too, and run with the MPI's library of that ABI.
     StandardAbi,
     /// Built with `mana-mpicc`, run with mana over the MPI.
     Mana,

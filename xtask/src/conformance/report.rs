@@ -313,8 +313,8 @@ numbers have as a pass.
 *Pass*: on both sides, or under mana where natively nothing was asked for (`--native-if-needed`). *Pass under mana only*: the MPI
 skips it or gets it wrong, mana does not. *Unsupported*: mana said that it does not have a function that the case needs.
 *Difference*: it passes natively or is skipped there, or has not run natively, and does not pass under mana.
-*Native programs of the standard ABI*: the same results of mana, compared with what the MPI's own build for the standard ABI
-(`mpicc_abi`) makes of a program that does not pass (`--side standard-abi`). What goes wrong there, too, counts on another ABI's
-handles.
+*Native programs of the standard ABI*: the same results of mana, compared with those of programs that MPICH's own `mpicc_abi`
+built and that ran with the MPI's `libmpi_abi.so` (`--side standard-abi`, which runs what does not pass under mana). What goes
+wrong there, too, counts on the handles of another ABI.
 
 ";

@@ -73,7 +73,8 @@ pub(crate) fn job(place: &Place<'_>, ranks: u32, program: impl Into<PathBuf>) ->
         .watchdog(place.watchdog())
         .wrapped_in(["nice", "-n", "5"]);
     match place.side {
-        Side::Native | Side::StandardAbi => job,
+        Side::Native => job,
+        Side::StandardAbi => job.env("LD_LIBRARY_PATH", place.mpi.prefix().join("lib")),
         Side::Mana => job
             .env("MANA_MPI", place.mpi.library())
             .env("MANA_CKPT_DIR", home().join("ckpts")),
