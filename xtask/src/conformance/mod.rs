@@ -256,7 +256,7 @@ fn run_one(
         done: &done,
     };
     eprintln!("== {} over {} on {ranks}, {side}", suite.name(), mpi.name);
-    let begin = Instant::now();
+    let (begin, restarts) = (Instant::now(), restart::restarts());
     let mut saved = Ok(());
     let mut count = 0;
     suite.run(&place, &mut |outcomes| {
@@ -269,5 +269,11 @@ fn run_one(
         }
     })?;
     eprintln!("   {count} results in {:.0?}", begin.elapsed());
+    if side == Side::Restarted {
+        eprintln!(
+            "   {} jobs went through a restart, the others ended before",
+            restart::restarts() - restarts
+        );
+    }
     saved
 }

@@ -10,6 +10,7 @@
 //! to the new job as to the first.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mana_suite::checkpoints::Checkpoints;
@@ -21,6 +22,14 @@ use crate::request::Request;
 
 /// The longest time before the checkpoint.
 const LATEST: Duration = Duration::from_millis(1500);
+
+/// How many jobs have gone through a restart so far.
+static RESTARTS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many jobs have gone through a restart so far.
+pub(crate) fn restarts() -> usize {
+    RESTARTS.load(Ordering::Relaxed)
+}
 
 /// Runs `job` to its end, through a restart.
 ///
@@ -53,6 +62,7 @@ pub(crate) fn run(
     let next = next(place.mpi);
     next.provision()?;
     let restart = again(place, (next, ranks), checkpoints.path(), reports);
+    RESTARTS.fetch_add(1, Ordering::Relaxed);
     let mut ran = ended(restart.launch()?.wait())?;
     ran.stdout.insert_str(0, &before);
     Ok(ran)
@@ -111,10 +121,11 @@ fn next(mpi: &'static Mpi) -> &'static Mpi {
     mpi::ALL[(at + 1) % mpi::ALL.len()]
 }
 
-/// Any time up to the latest.
+/// Any time up to the latest; most are short, as most programs are.
 fn pause() -> Duration {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    LATEST * (now.subsec_nanos() % 1000) / 1000
+    let part = f64::from(now.subsec_nanos() % 1000) / 1000.0;
+    LATEST.mul_f64(part.powi(3))
 }
