@@ -25,6 +25,11 @@ impl Request {
     pub fn answer(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()
     }
+
+    /// Waits for its end: whether it did what it was asked to.
+    pub fn succeeded(mut self) -> bool {
+        self.0.wait().is_ok_and(|status| status.success())
+    }
 }
 
 impl Drop for Request {

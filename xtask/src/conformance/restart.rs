@@ -1,17 +1,19 @@
 //! A job that is killed after a checkpoint at a random time and goes on under the next MPI.
 //!
 //! ```text
-//!   MPI             begin .. random pause .. `mana checkpoint --kill`
-//!   the next MPI                                `-- mana restart .. end
+//!   MPI             begin . checkpoint . checkpoint . … the last of a random number . `mana checkpoint --kill`
+//!   the next MPI                                                                         `-- mana restart .. end
 //! ```
 //!
-//! A job that ends before its checkpoint is there has passed without one. None runs on after it: cases remove their files.
+//! Most cases run for some milliseconds. Checkpoints without a pause between make them long enough to be met in the middle.
+//! A job that ends before its last checkpoint is there has passed without a restart. None runs on after it: cases remove their
+//! files.
 //! Standard output and error of what goes on are those of the new launcher, so reports that ranks write there have to be given
 //! to the new job as to the first.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use mana_suite::checkpoints::Checkpoints;
 use mana_suite::{Finished, JobSpec, Mpi, Result, SuiteError, mpi};
@@ -20,8 +22,8 @@ use super::Place;
 use super::run::{Ran, ended, into_report};
 use crate::request::Request;
 
-/// The longest time before the checkpoint.
-const LATEST: Duration = Duration::from_millis(1500);
+/// The checkpoints before the last one are 2 to the power of less than this.
+const EARLIER_LOG2: u32 = 7;
 
 /// How many jobs have gone through a restart so far.
 static RESTARTS: AtomicUsize = AtomicUsize::new(0);
@@ -42,18 +44,21 @@ pub(crate) fn run(
     reports: Option<&Path>,
 ) -> Result<Ran> {
     let checkpoints = Checkpoints::new()?;
-    let job = job.clone().env("MANA_CKPT_DIR", checkpoints.path());
+    let job = job
+        .clone()
+        .env("MANA_CKPT_DIR", checkpoints.path())
+        .env("MANA_CKPT_INTERVAL", "1ms");
     let mut first = job.launch()?;
     let mut saving = Saving {
-        begins: Instant::now() + pause(),
+        earlier: some_earlier(),
         command: None,
     };
     let saved = first.wait_until("been saved and ended", |_| {
-        Ok(saving.go_on(place, checkpoints.path()).then_some(()))
+        Ok(saving.go_on(place, &checkpoints)?.then_some(()))
     });
     match saved {
         Ok(()) => {}
-        Err(SuiteError::EndedEarly { .. }) if checkpoints.newest()? > 0 => {}
+        Err(SuiteError::EndedEarly { .. }) if saving.has_ended_it() => {}
         // It was too quick, and its end is the result; or it hangs.
         Err(SuiteError::EndedEarly { .. }) => return ended(first.wait()),
         Err(error) => return ended(Err(error)),
@@ -68,26 +73,33 @@ pub(crate) fn run(
     Ok(ran)
 }
 
-/// Somebody who has a job saved and ended from some time on, as often as it takes.
+/// Somebody who has a job saved and ended after some checkpoints, and asks as often as it takes.
 struct Saving {
-    begins: Instant,
+    /// The checkpoints before.
+    earlier: u32,
     command: Option<Request>,
 }
 
 impl Saving {
     /// Whether it is done. A command that finds no job yet, or none any more, fails.
-    fn go_on(&mut self, place: &Place<'_>, dir: &Path) -> bool {
-        if Instant::now() < self.begins {
-            return false;
+    fn go_on(&mut self, place: &Place<'_>, checkpoints: &Checkpoints) -> Result<bool> {
+        if self.command.is_none() && checkpoints.newest()? < self.earlier {
+            return Ok(false);
         }
         match self.command.as_mut().map(Request::answer) {
-            Some(Some(status)) if status.success() => return true,
+            Some(Some(status)) if status.success() => return Ok(true),
             Some(None) => {}
             Some(_) | None => {
-                self.command = Request::start(&place.install.mana(), &["--kill"], dir);
+                let (mana, dir) = (place.install.mana(), checkpoints.path());
+                self.command = Request::start(&mana, &["--kill"], dir);
             }
         }
-        false
+        Ok(false)
+    }
+
+    /// Whether the job, which has ended, ended because it was asked to: the command says so soon.
+    fn has_ended_it(&mut self) -> bool {
+        self.command.take().is_some_and(Request::succeeded)
     }
 }
 
@@ -121,11 +133,10 @@ fn next(mpi: &'static Mpi) -> &'static Mpi {
     mpi::ALL[(at + 1) % mpi::ALL.len()]
 }
 
-/// Any time up to the latest; most are short, as most programs are.
-fn pause() -> Duration {
+/// A random number of checkpoints, more often few than many.
+fn some_earlier() -> u32 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let part = f64::from(now.subsec_nanos() % 1000) / 1000.0;
-    LATEST.mul_f64(part.powi(3))
+    1 << (now.subsec_micros() % EARLIER_LOG2)
 }
