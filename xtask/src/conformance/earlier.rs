@@ -77,6 +77,10 @@ impl Line {
     }
 
     fn column(&self) -> Column {
+        // Those have a reason, too, and a column of their own.
+        if self.text.ends_with(" unsupported") {
+            return Column::Unsupported;
+        }
         match self.reason {
             Some(_) => Column::Known,
             None => Column::Other,
@@ -204,6 +208,20 @@ mod tests {
                 "mpi4py `test_a.B.c` over mpich-5.0.2 on 1 rank: native pass, mana fail"
             )]
         );
+    }
+
+    #[test]
+    fn what_is_unsupported_with_a_reason_is_counted_once_however_often_it_is_run() {
+        let report = "\
+| mpi4py | openmpi-4.1.4 | 2 | 10 | 9 | 0 | 0 | 0 | 1 | 0 | 0 |
+
+- mpi4py: so it is
+  - mpi4py `a` over openmpi-4.1.4 on 2 ranks: native skip, mana unsupported
+";
+        let name: RowName = ["mpi4py", "openmpi-4.1.4", "2"].map(str::to_owned).into();
+        let here = [(name.clone(), run(&[("a", Column::Unsupported)]))].into();
+        let kept = Earlier::parse(report).with(&here);
+        assert_eq!(kept.rows()[&name], [10, 9, 0, 0, 0, 1, 0, 0]);
     }
 
     #[test]
