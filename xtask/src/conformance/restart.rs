@@ -63,14 +63,24 @@ pub(crate) fn run(
         Err(SuiteError::EndedEarly { .. }) => return ended(first.wait()),
         Err(error) => return ended(Err(error)),
     }
-    let before = Finished::stdout_in(&first.kill9_all()).to_owned();
+    let report = first.kill9_all();
+    let before = of_the_program(Finished::stdout_in(&report));
     let next = next(place.mpi);
     next.provision()?;
     let restart = again(place, (next, ranks), checkpoints.path(), reports);
     RESTARTS.fetch_add(1, Ordering::Relaxed);
     let mut ran = ended(restart.launch()?.wait())?;
-    ran.stdout.insert_str(0, &before);
+    ran.stdout.insert_str(0, before);
     Ok(ran)
+}
+
+/// Standard output without what MPICH's launcher adds when its ranks are killed, between lines of `=`.
+fn of_the_program(stdout: &str) -> &str {
+    let is_rule = |line: &str| line.len() > 40 && line.bytes().all(|byte| byte == b'=');
+    match stdout.lines().find(|line| is_rule(line)) {
+        None => stdout,
+        Some(rule) => stdout.split(rule).next().unwrap_or_default().trim_end(),
+    }
 }
 
 /// Somebody who has a job saved and ended after some checkpoints, and asks as often as it takes.
@@ -139,4 +149,17 @@ fn some_earlier() -> u32 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     1 << (now.subsec_micros() % EARLIER_LOG2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_the_program;
+
+    #[test]
+    fn what_the_launcher_says_of_killed_ranks_is_not_the_programs() {
+        let rule = "=".repeat(60);
+        let killed = format!("said\n\n{rule}\n=   BAD TERMINATION\n{rule}\nmore\n");
+        assert_eq!(of_the_program(&killed), "said");
+        assert_eq!(of_the_program("a = b\n===\n"), "a = b\n===\n");
+    }
 }
