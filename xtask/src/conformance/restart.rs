@@ -79,7 +79,10 @@ fn of_the_program(stdout: &str) -> &str {
     let is_rule = |line: &str| line.len() > 40 && line.bytes().all(|byte| byte == b'=');
     match stdout.lines().find(|line| is_rule(line)) {
         None => stdout,
-        Some(rule) => stdout.split(rule).next().unwrap_or_default().trim_end(),
+        Some(rule) => {
+            let before = stdout.split(rule).next().unwrap_or_default();
+            before.strip_suffix('\n').unwrap_or(before)
+        }
     }
 }
 
@@ -159,7 +162,7 @@ mod tests {
     fn what_the_launcher_says_of_killed_ranks_is_not_the_programs() {
         let rule = "=".repeat(60);
         let killed = format!("said\n\n{rule}\n=   BAD TERMINATION\n{rule}\nmore\n");
-        assert_eq!(of_the_program(&killed), "said");
+        assert_eq!(of_the_program(&killed), "said\n");
         assert_eq!(of_the_program("a = b\n===\n"), "a = b\n===\n");
     }
 }
