@@ -5,7 +5,7 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use common::{compile, in_window, same, stdout};
+use common::{compile, in_window, same, stdout, write_script};
 
 const ARGUMENTS: &str = r#"
 #include <stdio.h>
@@ -95,12 +95,10 @@ fn a_library_found_by_origin() {
 fn scripts() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("script");
-    std::fs::write(
+    write_script(
         &script,
         "#!/bin/sh -e\necho \"$0\" \"$1\"\nfalse\necho not reached\n",
-    )
-    .unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    );
     let output = same(&script, |c| _ = c.arg("an argument"));
     assert_eq!(output.status.code(), Some(1));
 }

@@ -3,7 +3,6 @@
 //! `mana` is played by a shell script that prints its arguments; the gate by a C program that maps one and announces it
 //! in its own auxiliary vector before it loads the stub (`host.c`).
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -56,9 +55,17 @@ impl Tree {
         let script = format!(
             "#!/bin/sh\necho \"{place}\"\nfor a in \"$@\"; do echo \"[$a]\"; done\necho \"$SAID\"\n"
         );
-        write(&self.path(place), &script);
-        let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(self.path(place), executable).unwrap();
+        // Another process writes it: if this one did, a child that another test forks just then would have it open for writing,
+        // too, and executing it would end with ETXTBSY.
+        let source = self.path(place).with_extension("text");
+        write(&source, &script);
+        let mut install = Command::new("install");
+        succeed(
+            install
+                .args(["-m", "755"])
+                .arg(source)
+                .arg(self.path(place)),
+        );
     }
 
     /// Runs the program with `PATH` as given.

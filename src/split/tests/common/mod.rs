@@ -37,6 +37,16 @@ pub fn installed(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// Makes an executable file of a text. Another process writes it: if this one did, a child that another test forks just then
+/// would have it open for writing, too, and executing it would end with ETXTBSY.
+pub fn write_script(path: &Path, text: &str) {
+    let source = path.with_extension("text");
+    std::fs::write(&source, text).unwrap_or_else(|e| panic!("{}: {e}", source.display()));
+    let mut install = Command::new("install");
+    let status = install.args(["-m", "755"]).arg(&source).arg(path).status();
+    assert!(status.is_ok_and(|status| status.success()), "{install:?}");
+}
+
 /// A command that runs `program` in the window.
 pub fn in_window(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(runner());
