@@ -1,7 +1,6 @@
 //! What a native verdict and mana's say together.
 
 use super::outcome::Verdict;
-use super::store::Entry;
 
 /// A case's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,22 +19,8 @@ pub(crate) enum Class {
     Differs,
 }
 
-/// Compares native with mana; `None` where it has not run under mana.
-pub(crate) fn class(entry: &Entry) -> Option<Class> {
-    Some(pair(entry.native, entry.mana?))
-}
-
-/// Compares native programs of the standard ABI with mana's; `None` where it has not run under mana.
-pub(crate) fn standard_abi_class(entry: &Entry) -> Option<Class> {
-    Some(pair(entry.standard_abi, entry.mana?))
-}
-
-/// Compares native with restarted; `None` where it has not been restarted.
-pub(crate) fn restarted_class(entry: &Entry) -> Option<Class> {
-    Some(pair(entry.native, entry.restarted?))
-}
-
-fn pair(native: Option<Verdict>, mana: Verdict) -> Class {
+/// Compares a native verdict, if there is one, with mana's.
+pub(crate) fn pair(native: Option<Verdict>, mana: Verdict) -> Class {
     // What has not run natively is taken to pass there: so no row looks better than it is.
     match (native.unwrap_or(Verdict::Pass), mana) {
         (Verdict::Pass, Verdict::Pass) => Class::Pass,

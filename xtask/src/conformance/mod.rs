@@ -164,10 +164,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 fn run_suites(options: &Options, store: &mut Store) -> Result<()> {
     let install = mana_suite::install()?;
-    let chosen = |all: &[Name]| match options.suite.as_slice() {
-        [] => all.to_vec(),
-        some => some.to_vec(),
-    };
+    let chosen = |name: &&Name| options.suite.is_empty() || options.suite.contains(name);
     let mpis = match options.mpi.as_slice() {
         [] => mpi::ALL.to_vec(),
         names => names
@@ -183,8 +180,8 @@ fn run_suites(options: &Options, store: &mut Store) -> Result<()> {
         Some(OneSide::StandardAbi) => &[Name::Mpich][..],
         _ => &[Name::Calls, Name::Rsmpi, Name::Mpi4py, Name::Mpich],
     };
-    for name in chosen(all) {
-        let suite = suite(name);
+    for name in all.iter().filter(chosen) {
+        let suite = suite(*name);
         let most = ranks.iter().copied().max().unwrap_or(4);
         let ranks = if suite.sets_ranks() {
             &[most]

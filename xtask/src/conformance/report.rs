@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use mana_suite::{Result, places};
 
-use super::compare::{Class, class, restarted_class, standard_abi_class};
+use super::compare::{Class, pair};
 use super::earlier::{COLUMNS, Cases, Column, Counts, Earlier, RowName};
 use super::known;
 use super::outcome::Verdict;
@@ -28,16 +28,13 @@ enum Compared {
 impl Compared {
     const ALL: [Self; 3] = [Self::Plainly, Self::InStandardAbi, Self::Restarted];
 
-    /// The class of a case, if both have run.
+    /// The class of a case; `None` where mana's side has not run.
     fn class(self, entry: &Entry) -> Option<Class> {
-        match self {
-            Self::Plainly => class(entry),
-            Self::InStandardAbi => standard_abi_class(entry),
-            Self::Restarted => restarted_class(entry),
-        }
+        let (native, mana) = self.verdicts(entry);
+        Some(pair(native, mana?))
     }
 
-    /// The verdicts that are compared.
+    /// The verdicts that are compared: the native one, and mana's.
     fn verdicts(self, entry: &Entry) -> (Option<Verdict>, Option<Verdict>) {
         match self {
             Self::Plainly => (entry.native, entry.mana),
@@ -107,9 +104,10 @@ impl<'s> Report<'s> {
 
     fn add(&mut self, key: &'s Key, entry: &Entry, compared: Compared) {
         let (native, mana) = compared.verdicts(entry);
-        let (Some(class), Some(mana)) = (compared.class(entry), mana) else {
+        let Some(mana) = mana else {
             return;
         };
+        let class = pair(native, mana);
         let known = known::reason(key);
         if class == Class::Differs || (class == Class::Unsupported && known.is_some()) {
             let difference = Difference {
