@@ -33,7 +33,8 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// Whose handler judges errors that are about no object, if it has one.
+    /// Whose handler judges errors that are about no object: MPI 4 says so; up to MPI 3 it was `MPI_COMM_WORLD`'s, which
+    /// [`State::judge_of`] asks where none was chosen.
     pub const COMM_SELF: Self = Self::Comm(mpi::MPI_COMM_SELF);
 
     /// The holder of a kind.
@@ -77,10 +78,10 @@ impl Holder {
     }
 
     /// Who judges errors instead, when this is no object (that may be the error).
-    pub fn stand_in(self, state: &State) -> Self {
+    fn stand_in(self) -> Self {
         match self {
             Self::File(_) => Self::NO_FILE,
-            Self::Comm(_) | Self::Win(_) | Self::Session(_) => state.holder_of_nothing(),
+            Self::Comm(_) | Self::Win(_) | Self::Session(_) => Self::COMM_SELF,
         }
     }
 
@@ -123,16 +124,6 @@ impl Holder {
 }
 
 impl State {
-    /// Whose handler judges errors that are about no object. MPI 4 says `MPI_COMM_SELF`'s, up to MPI 3 it was
-    /// `MPI_COMM_WORLD`'s: a program that has given a handler only to the latter means that one.
-    pub fn holder_of_nothing(&self) -> Holder {
-        let world = Holder::Comm(mpi::MPI_COMM_WORLD);
-        match (self.errhandler(Holder::COMM_SELF), self.errhandler(world)) {
-            (Ok(NOT_CHOSEN), Ok(_)) => world,
-            _ => Holder::COMM_SELF,
-        }
-    }
-
     /// Who judges an error of `holder`, and with which handler.
     ///
     /// Where nobody has chosen one, it is `MPI_COMM_WORLD`'s, as it is by then. By the letter (MPI-5.0 section 9.3) a
@@ -144,7 +135,7 @@ impl State {
             let handler = self.errhandler(holder).ok()?;
             Some((holder, handler))
         };
-        let of = known(holder).or_else(|| known(holder.stand_in(self)));
+        let of = known(holder).or_else(|| known(holder.stand_in()));
         match of.unwrap_or((holder, NOT_CHOSEN)) {
             (of, NOT_CHOSEN) => known(Holder::Comm(mpi::MPI_COMM_WORLD))
                 .filter(|(_, handler)| *handler != NOT_CHOSEN)

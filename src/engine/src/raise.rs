@@ -40,7 +40,7 @@ pub fn raise(a: &Args<'_>, error: &MpiError) -> i32 {
     }
     let holder = Holder::of_call(a)
         .or_else(|| Holder::of_request(a))
-        .unwrap_or_else(|| state().holder_of_nothing());
+        .unwrap_or(Holder::COMM_SELF);
     raise_on(holder, a.row().id, error)
 }
 
