@@ -308,6 +308,8 @@ numbers have as a pass.
 - rsmpi: the examples of rsmpi 0.8.2.
 - calls: `tests/programs/calls`, chapter by chapter.
 
+Over Open MPI 4 all sides have `EVENT_NOEPOLL=1`, without which its launcher loses spawned processes (README, limits).
+
 *Pass*: on both sides, or under mana where natively nothing was asked for (`--native-if-needed`). *Pass under mana only*: the MPI
 skips it or gets it wrong, mana does not. *Unsupported*: mana said that it does not have a function that the case needs.
 *Difference*: it passes natively or is skipped there, or has not run natively, and does not pass under mana.

@@ -19,7 +19,7 @@ use mana_suite::checkpoints::Checkpoints;
 use mana_suite::{Finished, JobSpec, Mpi, Result, SuiteError, mpi};
 
 use super::Place;
-use super::run::{Ran, ended, into_report};
+use super::run::{Ran, ended, into_report, over};
 use crate::request::Request;
 
 /// The checkpoints before the last one are 2 to the power of less than this.
@@ -125,8 +125,8 @@ fn again(
 ) -> JobSpec {
     let mana = place.install.mana();
     let job = match reports {
-        None => JobSpec::new(next, ranks, mana),
-        Some(folder) => JobSpec::new(next, ranks, "/bin/sh")
+        None => over(next, ranks, mana),
+        Some(folder) => over(next, ranks, "/bin/sh")
             .args(into_report(folder))
             .args([mana]),
     };

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use mana_suite::lock::one_job_at_a_time;
-use mana_suite::{JobSpec, Result, SuiteError, places};
+use mana_suite::{JobSpec, Mpi, Result, SuiteError, mpi, places};
 
 use super::outcome::{Outcome, Side, Verdict};
 use super::{Place, restart};
@@ -67,9 +67,23 @@ fn tail(text: &str) -> &str {
     &text[from.unwrap_or(0)..]
 }
 
+/// A job of `program` over `mpi`.
+///
+/// Open MPI 4's launcher waits by poll(2). The PMIx server in it (4.2.2) now and then closes a process's connection without
+/// taking it back from libevent, natively too, and most where one process starts while another ends on too few cores. By
+/// epoll(7) it never hears then of the next connection with that number: whoever was spawned waits in `MPI_Init` for ever.
+pub(crate) fn over(mpi: &'static Mpi, ranks: u32, program: impl Into<PathBuf>) -> JobSpec {
+    let job = JobSpec::new(mpi, ranks, program);
+    if mpi.name == mpi::OPENMPI_4.name {
+        job.env("EVENT_NOEPOLL", "1")
+    } else {
+        job
+    }
+}
+
 /// A job of `program` at this place.
 pub(crate) fn job(place: &Place<'_>, ranks: u32, program: impl Into<PathBuf>) -> JobSpec {
-    let job = JobSpec::new(place.mpi, ranks, program)
+    let job = over(place.mpi, ranks, program)
         .watchdog(place.watchdog())
         .wrapped_in(["nice", "-n", "5"]);
     match place.side {
