@@ -68,6 +68,7 @@ mod objects;
 mod ops;
 mod origins;
 mod outputs;
+mod own_swap;
 mod own_window;
 mod p2p;
 mod pair_accumulate;

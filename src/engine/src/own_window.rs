@@ -59,6 +59,18 @@ impl Elements {
         let bytes = packed.bytes();
         deliver::unpack_at(self.address, self.count, self.datatype, 0, &bytes)
     }
+
+    /// The first eight bytes of the elements, as a number of this machine.
+    pub fn word(&self) -> Result<u64, MpiError> {
+        Ok(self.pack()?.words.first().copied().unwrap_or_default())
+    }
+
+    /// Sets elements of eight bytes to those of a number of this machine.
+    pub fn put_word(&self, word: u64) -> Call {
+        let words = vec![word];
+        let len_bytes = size_of_val(&word);
+        self.put(&Packed { words, len_bytes })
+    }
 }
 
 impl Packed {
@@ -92,8 +104,7 @@ pub fn change(a: &Args<'_>, target: &Elements) -> Call {
     if let Some(result) = result(a) {
         result.put(&before)?;
     }
-    if let Some(address) = named(a, "compare_addr") {
-        let wanted = Elements { address, ..*target };
+    if let Some(wanted) = comparand(a) {
         if wanted.pack()?.bytes() != before.bytes() {
             return Ok(());
         }
@@ -144,6 +155,14 @@ pub fn origin(a: &Args<'_>) -> Elements {
     }
 }
 
+/// What a compare and swap expects.
+pub fn comparand(a: &Args<'_>) -> Option<Elements> {
+    Some(Elements {
+        address: named(a, "compare_addr")?,
+        ..origin(a)
+    })
+}
+
 /// The displacement that a call names.
 pub fn displacement(a: &Args<'_>) -> i64 {
     named(a, "target_disp").unwrap_or_default() as i64
@@ -158,7 +177,8 @@ pub fn target_at(address: u64, a: &Args<'_>) -> Elements {
     }
 }
 
-fn target(a: &Args<'_>, win: &Win) -> Result<Elements, MpiError> {
+/// The target's elements, of this process.
+pub fn target(a: &Args<'_>, win: &Win) -> Result<Elements, MpiError> {
     let mut state = state();
     let memory = &state.window_mut(win)?.memory;
     let bytes = displacement(a).wrapping_mul(memory.disp_unit.into());

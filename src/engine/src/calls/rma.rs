@@ -13,7 +13,7 @@
 use mana_native::{Native, int};
 use mana_record_replay::handle::DatatypeHandle;
 use mana_table::constants as mpi;
-use mana_table::{Kind, Param, fns};
+use mana_table::{Kind, Param};
 
 use crate::args::Args;
 use crate::engine::{native, state};
@@ -24,7 +24,7 @@ use crate::status::Completion;
 use crate::translate::{buffer, function_below, narrow_int};
 use crate::windows::{self, Win, refused};
 use crate::words::ArgumentWords;
-use crate::{native_call, own_window, p2p, pair_accumulate};
+use crate::{native_call, own_swap, own_window, p2p, pair_accumulate};
 
 /// Serves a call of any of the functions here.
 fn communicate(a: &mut Args<'_>) -> Call {
@@ -38,11 +38,12 @@ fn communicate(a: &mut Args<'_>) -> Call {
         own_window::communicate(a, win)?;
         return at_once(a, shape);
     };
-    if pair_accumulate::communicate(a, shape, win, target)? {
+    let library = native()?;
+    let here = pair_accumulate::communicate(a, shape, win, target)?
+        || own_swap::serve(library, a, shape, win, target)?;
+    if here {
         return at_once(a, shape);
     }
-    let library = native()?;
-    spare_own_swap(library, a, shape, win, target)?;
     let mut made = 0_u64;
     let (function, narrow) = function_below(library, a.row())?;
     let mut words = ArgumentWords::new();
@@ -113,26 +114,6 @@ fn at_once(a: &mut Args<'_>, shape: &Shape) -> Call {
     hand_out(a, shape, || {
         Request::done(RequestKind::Rma, Completion::EMPTY)
     })
-}
-
-/// Refuses the one operation in which a library ends the process. It cannot be done here instead: what other ranks do to
-/// the same word holds a lock of the library's.
-fn spare_own_swap(native: &Native, a: &Args<'_>, shape: &Shape, win: &Win, target: i32) -> Call {
-    let is_own_swap = target == win.comm.rank() && a.row().id == fns::MPI_COMPARE_AND_SWAP;
-    if !is_own_swap || !native.crashes_in_own_swap() {
-        return Ok(());
-    }
-    if p2p::datatype(a.raw(shape.datatype))?.size_bytes() != 8 {
-        return Ok(());
-    }
-    Err(MpiError::new(
-        mpi::MPI_ERR_UNSUPPORTED_OPERATION,
-        format!(
-            "MPI_Compare_and_swap of eight bytes at the calling process itself: {} crashes there with MPI_THREAD_MULTIPLE. \
-             OMPI_MCA_osc=ucx chooses another component, any other MPI does it",
-            native.version()
-        ),
-    ))
 }
 
 /// Hands the handle of a request out, where the call has one.
