@@ -23,7 +23,7 @@ use mana_native::Native;
 use mana_table::{constants as mpi, fns};
 
 use crate::args::Args;
-use crate::error::{Call, MpiError};
+use crate::error::MpiError;
 use crate::lock_places::Places;
 use crate::own_window::{self, Elements};
 use crate::p2p;
@@ -48,23 +48,25 @@ pub fn serve(
     if p2p::datatype(a.raw(shape.datatype))?.size_bytes() != WORD_BYTES as i64 {
         return Ok(false);
     }
+    let (Some(expected), Some(result)) = (own_window::comparand(a), own_window::result(a)) else {
+        return Ok(false);
+    };
     let word = own_window::target(a, win)?;
     if !word.address.is_multiple_of(WORD_BYTES) || matches!(win.locks, Places::Network(_)) {
         return Err(refused(native));
     }
-    swap(a, &word)?;
+    let before = swap(&word, expected.word()?, own_window::origin(a).word()?);
+    result.put_word(before)?;
     Ok(true)
 }
 
-/// Puts what is at `word` where the call wants it, and what the call gives in its place if it is what it expects.
-fn swap(a: &Args<'_>, word: &Elements) -> Call {
-    let expected = own_window::comparand(a).map_or(Ok(0), |expected| expected.word())?;
-    let wanted = own_window::origin(a).word()?;
+/// Sets what is at `word` to `wanted` if it is `expected`; what it was.
+fn swap(word: &Elements, expected: u64, wanted: u64) -> u64 {
     // SAFETY: aligned, in memory of the application's that its window is said to have; see # Safety.
     let place = unsafe { AtomicU64::from_ptr(word.address as *mut u64) };
     let (Ok(before) | Err(before)) =
         place.compare_exchange(expected, wanted, Ordering::SeqCst, Ordering::SeqCst);
-    own_window::result(a).map_or(Ok(()), |result| result.put_word(before))
+    before
 }
 
 fn refused(native: &Native) -> MpiError {
